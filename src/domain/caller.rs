@@ -1,0 +1,159 @@
+//! Who called, and whom the call is about.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AgentId, CallRef, Language, QueueId, SurveyId};
+
+/// The caller's number as signalled. It has no `Display`, no `Serialize` and a redacted `Debug`:
+/// the only way on is [`CallerHash`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallerNumber(Box<str>);
+
+impl CallerNumber {
+    /// Keeps what tells numbers apart: digits and a leading `+`; anything without digits as it is, in lower case,
+    /// since a SIP user may be a name. `None` when nothing is left, or when it is one of the words for "withheld".
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let lower = text.to_ascii_lowercase();
+        if text.is_empty()
+            || matches!(lower.as_str(), "anonymous" | "unknown" | "restricted" | "unavailable" | "private")
+        {
+            return None;
+        }
+        let dialable = |c: char| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '(' | ')');
+        if text.chars().all(dialable) && text.chars().any(|c| c.is_ascii_digit()) {
+            let digits: String = text
+                .char_indices()
+                .filter(|&(i, c)| c.is_ascii_digit() || (c == '+' && i == 0))
+                .map(|(_, c)| c)
+                .collect();
+            return Some(Self(digits.into()));
+        }
+        Some(Self(lower.into()))
+    }
+
+    /// The number for the keyed hash and for matching against lists; never for a log or a row.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CallerNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallerNumber(redacted)")
+    }
+}
+
+/// A caller's number under a keyed HMAC-SHA-256: tells whether two calls came from one caller, and no more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CallerHash(pub [u8; 32]);
+
+impl fmt::Display for CallerHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for CallerHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallerHash({:02x}{:02x}..)", self.0[0], self.0[1])
+    }
+}
+
+impl From<CallerHash> for String {
+    fn from(hash: CallerHash) -> String {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for CallerHash {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err("a caller hash is 64 hexadecimal digits");
+        }
+        for (byte, i) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[i..i + 2], 16)
+                .map_err(|_| "a caller hash is 64 hexadecimal digits")?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Who asked for this survey.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The contact centre sends every call; we choose.
+    #[default]
+    Hangup,
+    /// The agent sent this caller on purpose.
+    Agent,
+    /// A trial call by our own scripted caller.
+    Test,
+}
+
+/// Who ended the conversation with the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// The agent hung up first.
+    Agent,
+    /// The caller hung up first.
+    Caller,
+}
+
+/// What a PBX told us about one call, as mapped by its trunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallContext {
+    /// The user part of the Request-URI, decoded.
+    pub dialled: String,
+    /// The survey asked for by name, where the trunk's mapping gave one.
+    pub survey: Option<SurveyId>,
+    /// The agent to be rated. A call without one is surveyed and kept as an orphan.
+    pub agent: Option<AgentId>,
+    /// The queue that the agent served.
+    pub queue: Option<QueueId>,
+    /// The contact centre's own reference.
+    pub call_ref: Option<CallRef>,
+    /// The caller's number, for the same-caller window and the lists only.
+    pub caller: Option<CallerNumber>,
+    /// The caller's language.
+    pub language: Option<Language>,
+    /// Who asked for the survey.
+    pub trigger: Trigger,
+    /// How long caller and agent talked.
+    pub talk: Option<Duration>,
+    /// Who hung up first.
+    pub first_hang_up: Option<Party>,
+    /// A mystery caller's token: `HMAC-SHA-256(mystery key, call reference)` in hexadecimal.
+    pub mystery_token: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_never_shows_in_debug() {
+        let number = CallerNumber::new("+31 (20) 123-4567").unwrap();
+        assert_eq!(number.expose(), "+31201234567");
+        assert_eq!(format!("{number:?}"), "CallerNumber(redacted)");
+        assert_eq!(CallerNumber::new(" Anonymous "), None);
+        assert_eq!(CallerNumber::new("Bob").unwrap().expose(), "bob");
+    }
+
+    #[test]
+    fn a_hash_goes_to_text_and_back() {
+        let hash = CallerHash([0xa5; 32]);
+        assert_eq!(CallerHash::try_from(String::from(hash)), Ok(hash));
+        assert!(CallerHash::try_from("é".repeat(32)).is_err());
+    }
+}

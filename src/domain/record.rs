@@ -1,0 +1,351 @@
+//! What one call produced: the facts that the journal keeps, in the order in which they happened.
+//!
+//! These are the only domain types that are made to be written down, so they hold what may be kept and nothing
+//! else: a caller appears as a [`CallerHash`] or not at all.
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::Answer;
+use super::caller::{CallerHash, Party, Trigger};
+use super::digit::{Digit, KeyPath};
+use super::ids::{AgentId, CallId, CallRef, Language, QuestionId, QueueId, SurveyId, SurveyVersion, TrunkId};
+use super::stream::Codec;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The call it is about.
+    pub call: CallId,
+    /// When it happened, in microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// Something that happened in a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// The PBX offered the call.
+    Offered(StoredContext),
+    /// Whether it is surveyed, and why.
+    Decided(Decision),
+    /// We answered; from here on the caller is ours to look after.
+    Answered {
+        /// The codec agreed at first.
+        codec: Codec,
+    },
+    /// A question (or the language choice) was put to the caller.
+    Asked {
+        /// Which question.
+        question: QuestionId,
+        /// Which asking of it, from 1.
+        attempt: u8,
+    },
+    /// The caller pressed a key.
+    Key {
+        /// The question open at that time, if any.
+        question: Option<QuestionId>,
+        /// The key.
+        digit: Digit,
+        /// How it came.
+        path: KeyPath,
+        /// Whether a prompt was playing.
+        barge_in: bool,
+    },
+    /// The caller asked to hear the question again.
+    Repeated {
+        /// Which question.
+        question: QuestionId,
+    },
+    /// Nothing came in time.
+    NoInput {
+        /// Which question.
+        question: QuestionId,
+        /// Which asking of it.
+        attempt: u8,
+    },
+    /// Something came that is no answer to this question.
+    NoMatch {
+        /// Which question.
+        question: QuestionId,
+        /// Which asking of it.
+        attempt: u8,
+        /// What was pressed.
+        keys: Vec<Digit>,
+    },
+    /// An answer was taken.
+    Answer(Answer),
+    /// The language was chosen or known.
+    LanguageSet {
+        /// The language.
+        language: Language,
+    },
+    /// A question was passed over.
+    Skipped {
+        /// Which question.
+        question: QuestionId,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// The caller declined, by the refuse key.
+    Refused {
+        /// The question at which they did.
+        question: QuestionId,
+    },
+    /// The far end put the call on hold (`true`) or took it off.
+    Held {
+        /// Whether the call is now on hold.
+        on: bool,
+    },
+    /// The call is over.
+    Ended {
+        /// How the response counts.
+        disposition: Disposition,
+        /// The last question that the caller heard begin, where the survey did not run to its end.
+        left_at: Option<QuestionId>,
+        /// Why a call failed.
+        failure: Option<FailReason>,
+        /// Whether the far end hung up.
+        by_caller: bool,
+        /// Media figures, where there was media.
+        stats: Option<CallStats>,
+    },
+}
+
+/// A call's context in the form that may be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredContext {
+    /// The trunk it came by.
+    pub trunk: TrunkId,
+    /// The agent; `None` makes the response an orphan.
+    pub agent: Option<AgentId>,
+    /// The queue.
+    pub queue: Option<QueueId>,
+    /// The contact centre's reference.
+    pub call_ref: Option<CallRef>,
+    /// The caller under the keyed hash.
+    pub caller: Option<CallerHash>,
+    /// The language that the context gave.
+    pub language: Option<Language>,
+    /// Who asked for the survey.
+    pub trigger: Trigger,
+    /// Talk time with the agent, in seconds.
+    pub talk_s: Option<u32>,
+    /// Who hung up on whom.
+    pub first_hang_up: Option<Party>,
+}
+
+/// Where a response comes from. No figure mixes origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Chosen by us: the only origin that speaks for all callers.
+    Sampled,
+    /// Sent by the agent.
+    Agent,
+    /// A mystery caller.
+    Mystery,
+    /// Our own trial calls.
+    Test,
+}
+
+impl Origin {
+    /// All origins.
+    pub const ALL: [Self; 4] = [Self::Sampled, Self::Agent, Self::Mystery, Self::Test];
+
+    /// The name in rows and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sampled => "sampled",
+            Self::Agent => "agent",
+            Self::Mystery => "mystery",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// The outcome of selection for one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The origin that a response to this call has, or would have had.
+    pub origin: Origin,
+    /// The survey to hold; `None` means not surveyed.
+    pub survey: Option<(SurveyId, SurveyVersion)>,
+    /// Why.
+    pub reason: DecisionReason,
+    /// The running number of this call among the eligible ones of its queue, where the rule counts.
+    pub count: Option<u64>,
+    /// The random draw in 0..1 in parts per million, where the rule draws.
+    pub draw_ppm: Option<u32>,
+}
+
+/// Why a call was or was not surveyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionReason {
+    /// Selected: the queue's rule surveys all.
+    All,
+    /// Selected: it was the Nth.
+    Nth,
+    /// Selected: the draw fell under the share.
+    Drawn,
+    /// Selected: the agent asked for it.
+    AgentTrigger,
+    /// Selected: a listed mystery caller.
+    MysteryCaller,
+    /// Selected: a trial call.
+    TestCall,
+    /// Not selected: not the Nth.
+    NotNth,
+    /// Not selected: the draw fell above the share.
+    NotDrawn,
+    /// Not eligible: talked too briefly.
+    TalkTooShort,
+    /// Not eligible: the same caller was surveyed within the window.
+    SameCaller,
+    /// Not eligible: on the do-not-survey list.
+    DoNotSurvey,
+    /// Not eligible: outside opening hours.
+    OutsideHours,
+    /// Not eligible: the day's cap in all is reached.
+    CapTotal,
+    /// Not eligible: the queue's cap for the day is reached.
+    CapQueue,
+    /// Not eligible: the agent's cap for the day is reached.
+    CapAgent,
+    /// Not eligible: no rule of the configuration covers this queue.
+    NoRule,
+    /// Not eligible: the survey asked for does not exist.
+    UnknownSurvey,
+}
+
+/// How a response counts. The words are those of the American Association for Public Opinion Research's
+/// *Standard Definitions* (complete, partial, break-off, refusal, non-contact), fitted to a caller who is already
+/// on the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disposition {
+    /// The call was not chosen; nobody was asked anything.
+    NotSelected,
+    /// Every question that was due got an answer, or was skipped by the survey's own rules.
+    Complete,
+    /// At least one answer, but not all.
+    Partial,
+    /// Left before the first answer.
+    BreakOff,
+    /// Declined, by the refuse key, before the first answer.
+    Refused,
+    /// Stayed on the line and never answered.
+    NoAnswer,
+    /// We could not hold the survey.
+    Failed,
+}
+
+impl Disposition {
+    /// The name in rows and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSelected => "not_selected",
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::BreakOff => "break_off",
+            Self::Refused => "refused",
+            Self::NoAnswer => "no_answer",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why a question was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// The survey's `when` did not hold.
+    When,
+    /// All attempts were used up.
+    Attempts,
+    /// The caller pressed the refuse key, and the survey goes on.
+    Refused,
+}
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailReason {
+    /// No audio came, from the start or any more.
+    NoMedia,
+    /// Offer and answer found no common codec, or the answer to our offer was unusable.
+    NoCodec,
+    /// The 200 was never acknowledged.
+    NoAck,
+    /// The caller gave up (CANCEL) before we answered.
+    Cancelled,
+    /// An answer could not be written.
+    Storage,
+    /// No port or other resource was left.
+    Resources,
+    /// The session timer ran out, or a refresh failed.
+    SessionExpired,
+    /// The transport failed.
+    Transport,
+    /// The service stopped while the call ran.
+    Shutdown,
+    /// The service was not there any more; found open at the next start.
+    Crash,
+}
+
+/// Media figures of one call (RFC 3550 §6.4.1 for loss and jitter).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallStats {
+    /// RTP packets received and counted as this call's.
+    pub received: u32,
+    /// RTP packets sent.
+    pub sent: u32,
+    /// Packets lost on the way to us.
+    pub lost: u32,
+    /// Duplicates dropped.
+    pub duplicates: u32,
+    /// Packets that came too late to be of use.
+    pub late: u32,
+    /// Malformed packets dropped.
+    pub malformed: u32,
+    /// Packets of strangers dropped.
+    pub strangers: u32,
+    /// Interarrival jitter at the end, in microseconds.
+    pub jitter_us: u32,
+    /// Loss that the far end reported about our stream, in packets.
+    pub remote_lost: Option<u32>,
+    /// Jitter that the far end reported, in microseconds.
+    pub remote_jitter_us: Option<u32>,
+    /// How long the caller was heard talking, in ms.
+    pub talk_ms: u32,
+}
+
+/// Enough of a dialog to end it after a restart (RFC 3261 §12): a BYE needs no more.
+///
+/// Its URIs may hold the caller's number, so it never goes into the journal: the store keeps it sealed beside the
+/// open call and deletes it when the call ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialogTrace {
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// Where the request goes.
+    pub peer: std::net::SocketAddr,
+    /// The dialog's Call-ID.
+    pub call_id: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The far end's tag.
+    pub remote_tag: String,
+    /// Remote target (the far end's Contact URI).
+    pub target: String,
+    /// The route set, in order.
+    pub routes: Vec<String>,
+    /// Our URI in the dialog (the To of the INVITE), without tag and without a display name.
+    pub local_uri: String,
+    /// The CSeq number that our next request must exceed.
+    pub cseq: u32,
+}

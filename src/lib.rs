@@ -1,0 +1,4 @@
+//! Aftercall: a SIP/RTP endpoint that takes a call at hang-up, asks the caller how it went, and keeps the scored
+//! answers.
+
+pub mod domain;

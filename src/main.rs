@@ -1,0 +1,3 @@
+//! The `aftercall` program: flags, and on to the library.
+
+fn main() {}
