@@ -1,4 +1,5 @@
 //! Aftercall: a SIP/RTP endpoint that takes a call at hang-up, asks the caller how it went, and keeps the scored
 //! answers.
 
+pub mod dialogue;
 pub mod domain;
