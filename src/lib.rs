@@ -2,5 +2,6 @@
 //! answers.
 
 pub mod config;
+pub mod dialogue;
 pub mod domain;
 pub mod sip;
