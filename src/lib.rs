@@ -4,4 +4,6 @@
 pub mod config;
 pub mod dialogue;
 pub mod domain;
+pub mod scoring;
 pub mod sip;
+pub mod store;

@@ -1,10 +1,12 @@
 //! Configuration: read once, checked, refused loudly.
 
 mod sip;
+mod store;
 
 pub use sip::{
     AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
 };
+pub use store::StoreConfig;
 
 /// A section that can tell whether its values make sense together.
 pub trait Checked {
