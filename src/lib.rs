@@ -1,4 +1,7 @@
 //! Aftercall: a SIP/RTP endpoint that takes a call at hang-up, asks the caller how it went, and keeps the scored
 //! answers.
 
+pub mod config;
 pub mod domain;
+pub mod media;
+pub mod prompts;
