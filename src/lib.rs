@@ -2,6 +2,8 @@
 //! answers.
 
 pub mod config;
+pub mod dialogue;
 pub mod domain;
 pub mod media;
 pub mod prompts;
+pub mod sip;

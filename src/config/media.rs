@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::{Checked, Fault};
+
 /// When to listen for key tones in the audio.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,31 +63,24 @@ impl Default for MediaConfig {
     }
 }
 
-impl MediaConfig {
-    /// Checks what the types alone do not.
-    ///
-    /// # Errors
-    /// The key at fault in this section, and what is wrong with it.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
+impl Checked for MediaConfig {
+    fn check(&self) -> Result<(), Fault> {
         let within = |key, value: Duration, min_s: u64, max_s: u64| {
             let range = Duration::from_secs(min_s)..=Duration::from_secs(max_s);
-            if range.contains(&value) {
-                Ok(())
-            } else {
-                Err((key, format!("{value:?} is outside {min_s} s to {max_s} s")))
-            }
+            let what = format!("must lie between {min_s} s and {max_s} s");
+            if range.contains(&value) { Ok(()) } else { Err(Fault::new(key, what)) }
         };
         if self.port_min < 1024 {
-            return Err(("port_min", format!("{} is below 1024", self.port_min)));
+            return Err(Fault::new("port_min", "must be at least 1024"));
         }
         if u32::from(self.port_max) <= u32::from(self.port_min).next_multiple_of(2) {
-            return Err(("port_max", "the range holds no pair of an even and an odd port".into()));
+            return Err(Fault::new("port_max", "leaves no pair of an even and an odd port"));
         }
         if self.threads > 64 {
-            return Err(("threads", format!("{} is above 64", self.threads)));
+            return Err(Fault::new("threads", "must lie in 0-64"));
         }
         if self.dscp > 63 {
-            return Err(("dscp", format!("{} is above 63", self.dscp)));
+            return Err(Fault::new("dscp", "must lie in 0-63"));
         }
         within("quarantine", self.quarantine, 0, 600)?;
         within("start_silence", self.start_silence, 1, 600)?;
@@ -104,9 +99,9 @@ mod tests {
         let config: MediaConfig =
             toml::from_str("port_min = 40000\nport_max = 40000\ndead_after = \"20s\"").unwrap();
         assert_eq!(config.dead_after, Duration::from_secs(20));
-        assert_eq!(config.check().unwrap_err().0, "port_max");
+        assert_eq!(config.check().unwrap_err().key, "port_max");
         assert!(toml::from_str::<MediaConfig>("port_minn = 1").is_err());
         let config = MediaConfig { start_silence: Duration::ZERO, ..MediaConfig::default() };
-        assert_eq!(config.check().unwrap_err().0, "start_silence");
+        assert_eq!(config.check().unwrap_err().key, "start_silence");
     }
 }

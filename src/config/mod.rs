@@ -1,3 +1,35 @@
-//! The configuration: read once, refused loudly; one file per section, with units and ranges.
+//! Configuration: read once, checked, refused loudly.
 
-pub mod media;
+mod media;
+mod sip;
+
+pub use media::{InBand, MediaConfig};
+pub use sip::{
+    AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
+};
+
+/// A section that can tell whether its values make sense together.
+pub trait Checked {
+    /// Looks for a value out of range.
+    ///
+    /// # Errors
+    /// The first key that is wrong, and what is wrong with it.
+    fn check(&self) -> Result<(), Fault>;
+}
+
+/// One wrong value: the key inside its section, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The key, as written in the file.
+    pub key: &'static str,
+    /// What is wrong, to be read after the key.
+    pub what: String,
+}
+
+impl Fault {
+    /// A fault at a key.
+    #[must_use]
+    pub fn new(key: &'static str, what: impl Into<String>) -> Self {
+        Self { key, what: what.into() }
+    }
+}

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digit::Digit;
 use super::ids::QuestionId;
+use super::scale::Scale;
 
 /// What a question measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,12 +96,8 @@ pub struct Answer {
     pub question: QuestionId,
     /// What the question measures.
     pub kind: QuestionKind,
-    /// Lowest number on the scale, where the question has one.
-    pub scale_min: Option<i16>,
-    /// Highest number on the scale.
-    pub scale_max: Option<i16>,
-    /// Whether a higher number is the better one for the contact centre.
-    pub higher_is_better: bool,
+    /// The scale it was given on; yes/no and menus have none.
+    pub scale: Option<Scale>,
     /// The value.
     pub value: AnswerValue,
     /// How it was given.

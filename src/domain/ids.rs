@@ -110,6 +110,10 @@ text_id! {
     TrunkId, max 32, plain
 }
 text_id! {
+    /// A prompt's name, which is its file name in `prompts/LANGUAGE` without `.wav`.
+    PromptName, max 64, plain
+}
+text_id! {
     /// A language folder's name in `prompts/`: an ISO 639-1 code, perhaps with a region (`en`, `pt-BR`).
     Language, max 8, |c| c.is_ascii_alphanumeric() || c == '-'
 }

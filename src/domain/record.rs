@@ -344,8 +344,10 @@ pub struct DialogTrace {
     pub target: String,
     /// The route set, in order.
     pub routes: Vec<String>,
-    /// Our URI in the dialog (the To of the INVITE), without tag and without a display name.
+    /// Our side of the dialog: the To of the INVITE, without tag.
     pub local_uri: String,
+    /// The far side of the dialog: the From of the INVITE, with its tag.
+    pub remote_uri: String,
     /// The CSeq number that our next request must exceed.
     pub cseq: u32,
 }

@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 
 use super::inbox::Inbox;
 use super::leg::{LegCore, LegRules};
-use super::player::{Play, PlayId, Times};
+use super::player::{Play, Times};
 use super::ports::{PortPool, Sockets};
 use super::prompt::Prompt;
 use super::rtcp::WallClock;
 use super::thread::{MediaThread, NewLeg};
 use super::{LegEvent, g722};
-use crate::config::media::MediaConfig;
-use crate::domain::{AgreedStream, Digit};
+use crate::config::MediaConfig;
+use crate::domain::{AgreedStream, Digit, PlayId};
 
 /// Legs that may wait for a thread to take them: more than come in the 20 ms until it looks.
 const NEWCOMERS_MAX: usize = 1024;

@@ -92,7 +92,8 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{PlayId, Times};
+    use crate::domain::PlayId;
+    use crate::media::Times;
 
     #[test]
     fn a_stop_clears_what_was_ordered_before_it() {

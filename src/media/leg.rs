@@ -20,7 +20,7 @@ use super::talk::{TalkChange, TalkDetector};
 use super::telephone_event::{EventReceiver, Meaning};
 use super::tone::ToneDetector;
 use super::{DeadMedia, LegEvent};
-use crate::config::media::{InBand, MediaConfig};
+use crate::config::{InBand, MediaConfig};
 use crate::domain::{AgreedStream, CallStats, Codec, Digit, KeyPath};
 
 /// Octets of the largest packet that a leg gives out.

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use proptest::prelude::{any, prop_assert, proptest};
 
 use super::*;
-use crate::domain::{Direction, TelephoneEvent};
+use crate::domain::{Direction, PlayId, TelephoneEvent};
+use crate::media::Times;
 use crate::media::prompt::Prompt;
 use crate::media::telephone_event::Report;
 use crate::media::tone::tone;
-use crate::media::{PlayId, Times};
 
 fn far() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 7], 4000))

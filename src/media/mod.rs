@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::domain::{CallStats, Digit, KeyPath};
+use crate::domain::{CallStats, Digit, KeyPath, PlayId};
 
 pub mod engine;
 pub mod g711;
@@ -26,7 +26,7 @@ mod thread;
 pub mod tone;
 
 pub use engine::{Leg, MediaEngine, MediaError};
-pub use player::{PlayId, Times};
+pub use player::Times;
 pub use prompt::Prompt;
 
 /// What a leg tells its owner.

@@ -5,15 +5,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::prompt::{Prompt, fill_silence};
-use crate::domain::Codec;
+use crate::domain::{Codec, PlayId};
 
 /// Plays that may wait behind one another. One more is refused, and reported as done at once so that nobody waits
 /// for it.
 pub const PLAYS_MAX: usize = 16;
-
-/// The name that the owner of a leg gives to one play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PlayId(pub u32);
 
 /// How often a play runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

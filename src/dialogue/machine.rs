@@ -1,0 +1,418 @@
+//! The machine: which question is open, what is awaited, what follows.
+
+mod closing;
+mod keys;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::survey::{
+    AfterAttempts, Form, Patience, Question, Questions, Survey, language_prompt, language_question,
+};
+use keys::Taken;
+
+use super::{Action, Actions, Event, HOLD_MAX, PLAY_MAX, REPEATS_MAX};
+use crate::domain::{
+    AnswerValue, Digit, Fact, FailReason, Language, PlayId, PromptName, QuestionId, SkipReason,
+};
+
+/// How often a prompt that plays forever is lined up at once, so that its joints are seldom heard.
+const LOOPS: usize = 64;
+
+/// The conversation with one caller.
+#[derive(Clone, Debug)]
+pub struct Dialogue {
+    survey: Arc<Survey>,
+    language: Option<Language>,
+    state: State,
+    held_since: Option<Instant>,
+    plays: u32,
+    keys: u16,
+    answers: Vec<(QuestionId, AnswerValue)>,
+    /// How many answers there were before the last step: those after it are lost if it could not be written.
+    answers_safe: usize,
+    last_asked: Option<QuestionId>,
+    /// A question that was due got no answer.
+    missed: bool,
+    refused: bool,
+    /// The last question is behind us.
+    ran_through: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Fresh,
+    Greeting { play: PlayId, until: Instant },
+    Looping { play: PlayId },
+    Asking { asking: Asking, phase: Phase },
+    Closing { play: PlayId, until: Instant, failure: Option<FailReason> },
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    step: Step,
+    /// Which asking, from 1; a repeat by `*` is the same asking.
+    attempt: u8,
+    no_inputs: u8,
+    no_matches: u8,
+    repeats: u8,
+    began: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Language,
+    Question(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// `position` counts the parts of the language menu, each in its own language; 0 for questions.
+    Playing {
+        play: PlayId,
+        until: Instant,
+        position: usize,
+    },
+    Waiting {
+        until: Instant,
+    },
+    /// A `1` was pressed at `pressed` on a scale up to ten.
+    SecondKey {
+        until: Instant,
+        pressed: Instant,
+        barge_in: bool,
+    },
+}
+
+impl Dialogue {
+    /// A conversation that has not begun. `language` is the caller's, from the call's context or else its trunk; one
+    /// that the survey does not speak counts as not known.
+    #[must_use]
+    pub fn new(survey: Arc<Survey>, language: Option<&Language>) -> Self {
+        Self {
+            language: survey.language_for(language),
+            survey,
+            state: State::Fresh,
+            held_since: None,
+            plays: 0,
+            keys: 0,
+            answers: Vec::new(),
+            answers_safe: 0,
+            last_asked: None,
+            missed: false,
+            refused: false,
+            ran_through: false,
+        }
+    }
+
+    /// One step.
+    pub fn handle(&mut self, event: Event, now: Instant) -> Actions {
+        let mut out = Actions::default();
+        if event == Event::StorageFailed {
+            self.answers.truncate(self.answers_safe);
+            self.ran_through = false;
+        }
+        self.answers_safe = self.answers.len();
+        match event {
+            Event::Answered => self.answered(now, &mut out),
+            Event::PlayDone(id) if self.held_since.is_none() => self.play_done(id, now, &mut out),
+            Event::PlayDone(_) => {} // The report of a prompt that the hold cut short.
+            Event::Key { digit, path } => self.key(digit, path, now, &mut out),
+            Event::Held(on) => self.held(on, now, &mut out),
+            Event::Timeout if self.poll_timeout().is_some_and(|at| at <= now) => self.timeout(now, &mut out),
+            Event::Timeout => {} // Woken too early.
+            Event::CallerGone if matches!(self.state, State::Fresh) => {
+                self.end(Some(FailReason::Cancelled), Hanging::Caller, &mut out);
+            }
+            Event::CallerGone => self.end(None, Hanging::Caller, &mut out),
+            Event::Drain => self.say_sorry(FailReason::Shutdown, now, &mut out),
+            Event::StorageFailed => self.say_sorry(FailReason::Storage, now, &mut out),
+            Event::MediaDead => self.end(Some(FailReason::NoMedia), Hanging::Us, &mut out),
+            Event::Failed(reason) => self.end(Some(reason), Hanging::Us, &mut out),
+        }
+        out
+    }
+
+    /// When to send [`Event::Timeout`], if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let until = match self.state {
+            State::Fresh | State::Looping { .. } | State::Ended => return None,
+            State::Greeting { until, .. } | State::Closing { until, .. } => until,
+            State::Asking { phase, .. } => match phase {
+                Phase::Playing { until, .. } | Phase::Waiting { until } | Phase::SecondKey { until, .. } => {
+                    until
+                }
+            },
+        };
+        Some(self.held_since.map_or(until, |since| since + HOLD_MAX))
+    }
+
+    /// The question that is open, for a live view.
+    #[must_use]
+    pub fn open_question(&self) -> Option<QuestionId> {
+        match self.state {
+            State::Asking { asking, .. } => Some(self.question_id(asking.step)),
+            _ => None,
+        }
+    }
+
+    /// How many answers were taken.
+    #[must_use]
+    pub fn answer_count(&self) -> usize {
+        self.answers.len()
+    }
+
+    fn answered(&mut self, now: Instant, out: &mut Actions) {
+        if !matches!(self.state, State::Fresh) {
+            return;
+        }
+        if self.language.is_none() && !self.survey.ask_language {
+            self.language = self.survey.languages.first().cloned();
+        }
+        match &self.survey.form {
+            Form::SignallingOnly => {
+                self.ran_through = true;
+                self.end(None, Hanging::Us, out);
+            }
+            Form::PlayForever(prompt) => {
+                let prompts = vec![prompt.clone(); LOOPS];
+                let play = self.play(prompts, out);
+                self.ran_through = true;
+                self.state = State::Looping { play };
+            }
+            Form::Questions(_) if self.language.is_none() => self.open(Step::Language, now, out),
+            Form::Questions(_) => self.greet(now, out),
+        }
+    }
+
+    fn greet(&mut self, now: Instant, out: &mut Actions) {
+        if let Some(language) = self.language.clone() {
+            out.record(Fact::LanguageSet { language });
+        }
+        match self.form().greeting.clone() {
+            Some(prompt) => {
+                let play = self.play(vec![prompt], out);
+                self.state = State::Greeting { play, until: now + PLAY_MAX };
+            }
+            None => self.go_on(0, now, out),
+        }
+    }
+
+    fn play_done(&mut self, id: PlayId, now: Instant, out: &mut Actions) {
+        match self.state {
+            State::Greeting { play, .. } if play == id => self.go_on(0, now, out),
+            State::Looping { play } if play == id => {
+                if let Form::PlayForever(prompt) = &self.survey.form {
+                    let prompts = vec![prompt.clone(); LOOPS];
+                    let play = self.play(prompts, out);
+                    self.state = State::Looping { play };
+                }
+            }
+            State::Asking { asking, phase: Phase::Playing { play, position, .. } } if play == id => {
+                self.question_done(asking, position, now, out);
+            }
+            State::Closing { play, failure, .. } if play == id => self.end(failure, Hanging::Us, out),
+            _ => {} // A prompt that was stopped before its end was reported.
+        }
+    }
+
+    fn question_done(&mut self, asking: Asking, position: usize, now: Instant, out: &mut Actions) {
+        if asking.step == Step::Language && position + 1 < self.survey.languages.len() {
+            let phase = self.offer_language(position + 1, now, out);
+            self.state = State::Asking { asking, phase };
+            return;
+        }
+        let until = now + self.patience(asking.step).no_input_after;
+        self.state = State::Asking { asking, phase: Phase::Waiting { until } };
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Actions) {
+        if self.held_since.is_some() {
+            return self.end(Some(FailReason::NoMedia), Hanging::Us, out);
+        }
+        match self.state {
+            State::Greeting { play, .. }
+            | State::Closing { play, .. }
+            | State::Asking { phase: Phase::Playing { play, .. }, .. } => self.play_done(play, now, out),
+            State::Asking { asking, phase: Phase::Waiting { .. } } => self.no_input(asking, now, out),
+            State::Asking { asking, phase: Phase::SecondKey { pressed, barge_in, .. } } => {
+                let one = Taken {
+                    value: AnswerValue::Rating(1),
+                    second: None,
+                    ambiguous: false,
+                    pressed,
+                    barge_in,
+                };
+                self.take(asking, one, now, out);
+            }
+            State::Fresh | State::Looping { .. } | State::Ended => {}
+        }
+    }
+
+    fn repeat(&mut self, asking: Asking, now: Instant, out: &mut Actions) {
+        if asking.repeats >= REPEATS_MAX {
+            return self.no_match(asking, Digit::STAR, now, out);
+        }
+        out.record(Fact::Repeated { question: self.question_id(asking.step) });
+        self.put(Asking { repeats: asking.repeats + 1, ..asking }, None, now, out);
+    }
+
+    fn no_input(&mut self, asking: Asking, now: Instant, out: &mut Actions) {
+        out.record(Fact::NoInput { question: self.question_id(asking.step), attempt: asking.attempt });
+        let asking = Asking { no_inputs: asking.no_inputs + 1, ..asking };
+        self.again_or_give_up(asking, asking.no_inputs, |q| &q.no_input, now, out);
+    }
+
+    fn no_match(&mut self, asking: Asking, digit: Digit, now: Instant, out: &mut Actions) {
+        let question = self.question_id(asking.step);
+        out.record(Fact::NoMatch { question, attempt: asking.attempt, keys: vec![digit] });
+        let asking = Asking { no_matches: asking.no_matches + 1, ..asking };
+        self.again_or_give_up(asking, asking.no_matches, |q| &q.no_match, now, out);
+    }
+
+    fn again_or_give_up(
+        &mut self,
+        asking: Asking,
+        used: u8,
+        first: fn(&Question) -> &PromptName,
+        now: Instant,
+        out: &mut Actions,
+    ) {
+        if used < self.patience(asking.step).attempts {
+            let asking = Asking { attempt: asking.attempt.saturating_add(1), ..asking };
+            let first = match asking.step {
+                Step::Language => None, // We do not know in which language to say it.
+                Step::Question(index) => Some(first(&self.form().questions[index]).clone()),
+            };
+            self.record_asked(asking, out);
+            return self.put(asking, first, now, out);
+        }
+        let Step::Question(index) = asking.step else {
+            self.language = self.survey.languages.first().cloned();
+            return self.greet(now, out);
+        };
+        let after = self.form().questions[index].after_attempts;
+        self.missed |= after != AfterAttempts::Skip;
+        out.record(Fact::Skipped { question: self.question_id(asking.step), reason: SkipReason::Attempts });
+        match after {
+            AfterAttempts::GoOn | AfterAttempts::Skip => self.go_on(index + 1, now, out),
+            AfterAttempts::End => self.say_goodbye(now, out),
+        }
+    }
+
+    /// Asks the first question from `index` on that is due, or says thanks.
+    fn go_on(&mut self, index: usize, now: Instant, out: &mut Actions) {
+        let mut next = index;
+        loop {
+            let Some(question) = self.form().questions.get(next) else {
+                self.ran_through = true;
+                return self.say_goodbye(now, out);
+            };
+            if self.is_due(question) {
+                return self.open(Step::Question(next), now, out);
+            }
+            out.record(Fact::Skipped { question: question.id.clone(), reason: SkipReason::When });
+            next += 1;
+        }
+    }
+
+    fn is_due(&self, question: &Question) -> bool {
+        question.when.as_ref().is_none_or(|when| {
+            self.answers.iter().any(|(id, value)| *id == when.question && when.holds(value))
+        })
+    }
+
+    fn open(&mut self, step: Step, now: Instant, out: &mut Actions) {
+        let asking = Asking { step, attempt: 1, no_inputs: 0, no_matches: 0, repeats: 0, began: now };
+        self.record_asked(asking, out);
+        self.put(asking, None, now, out);
+    }
+
+    fn record_asked(&mut self, asking: Asking, out: &mut Actions) {
+        let question = self.question_id(asking.step);
+        self.last_asked = Some(question.clone());
+        out.record(Fact::Asked { question, attempt: asking.attempt });
+    }
+
+    /// Plays a question from its start, perhaps after a word on why.
+    fn put(&mut self, asking: Asking, first: Option<PromptName>, now: Instant, out: &mut Actions) {
+        let phase = match asking.step {
+            Step::Language => self.offer_language(0, now, out),
+            Step::Question(index) => {
+                let question = &self.form().questions[index];
+                let prompts = first.into_iter().chain(question.prompts.iter().cloned()).collect();
+                let play = self.play(prompts, out);
+                Phase::Playing { play, until: now + PLAY_MAX, position: 0 }
+            }
+        };
+        self.state = State::Asking { asking: Asking { began: now, ..asking }, phase };
+    }
+
+    fn offer_language(&mut self, position: usize, now: Instant, out: &mut Actions) -> Phase {
+        let language = self.survey.languages.get(position).cloned();
+        let play = self.play_in(language, vec![language_prompt(position + 1)], out);
+        Phase::Playing { play, until: now + PLAY_MAX, position }
+    }
+
+    fn play(&mut self, prompts: Vec<PromptName>, out: &mut Actions) -> PlayId {
+        let language = self.language.clone().or_else(|| self.survey.languages.first().cloned());
+        self.play_in(language, prompts, out)
+    }
+
+    fn play_in(&mut self, language: Option<Language>, prompts: Vec<PromptName>, out: &mut Actions) -> PlayId {
+        self.plays += 1;
+        let id = PlayId(self.plays);
+        let language = language.expect("a checked survey speaks at least one language");
+        out.push(Action::Play { id, language, prompts });
+        id
+    }
+
+    fn is_playing(&self) -> bool {
+        let phase_plays = |phase| matches!(phase, Phase::Playing { .. });
+        match self.state {
+            State::Greeting { .. } | State::Looping { .. } | State::Closing { .. } => true,
+            State::Asking { phase, .. } => phase_plays(phase),
+            State::Fresh | State::Ended => false,
+        }
+    }
+
+    fn has_questions(&self) -> bool {
+        matches!(self.survey.form, Form::Questions(_))
+    }
+
+    fn form(&self) -> &Questions {
+        match &self.survey.form {
+            Form::Questions(form) => form,
+            Form::PlayForever(_) | Form::SignallingOnly => unreachable!("only surveys with questions ask"),
+        }
+    }
+
+    fn patience(&self, step: Step) -> Patience {
+        match step {
+            Step::Language => self.form().language_menu,
+            Step::Question(index) => self.form().questions[index].patience,
+        }
+    }
+
+    fn question_id(&self, step: Step) -> QuestionId {
+        match step {
+            Step::Language => language_question(),
+            Step::Question(index) => self.form().questions[index].id.clone(),
+        }
+    }
+}
+
+/// Who ends the call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hanging {
+    Us,
+    Caller,
+}
+
+fn stop_if(playing: bool, out: &mut Actions) {
+    if playing {
+        out.push(Action::StopPlaying);
+    }
+}

@@ -1,0 +1,15 @@
+//! What the caller hears, by name.
+
+use std::time::Duration;
+
+use super::ids::{Language, PromptName};
+
+/// One order to play something, unique within its call, so that a late "done" cannot be taken for another one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlayId(pub u32);
+
+/// The prompts there are, as far as the checks of a survey need to know.
+pub trait PromptCatalogue {
+    /// How long a prompt takes; `None` when it does not exist in that language.
+    fn duration(&self, language: &Language, name: &PromptName) -> Option<Duration>;
+}

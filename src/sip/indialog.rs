@@ -1,0 +1,296 @@
+//! Requests inside a dialog: BYE, INFO, PRACK, UPDATE and re-INVITE.
+
+use std::time::Instant;
+
+use sipx_sip::headers::CSeq;
+use sipx_sip::session::{self, SessionExpires};
+use sipx_sip::{HeaderName, Method, Request};
+
+use super::call::{Phase, Repeat};
+use super::check::{self, ALLOW, BodyKind, Refusal, SUPPORTED};
+use super::core::{Core, Packet};
+use super::invite::{build_response, with_sdp};
+use super::offer;
+use super::transactions::{CallTimer, TxId};
+use super::{CallKey, Ended, Flow, SipEvent};
+use crate::domain::Digit;
+
+impl Core {
+    /// A request with a To tag, other than ACK and CANCEL.
+    pub(super) fn handle_in_dialog(
+        &mut self,
+        packet: Packet,
+        request: Request,
+        tag: &str,
+        flow: Flow,
+        now: Instant,
+    ) {
+        let owner = self.by_tag.get(tag).copied();
+        let call = owner.and_then(|key| self.calls.get_mut(&key)).filter(|call| call.dialog.owns(&request));
+        let Some(call) = call else {
+            self.refuse(&packet, &Refusal::new(481));
+            return;
+        };
+        let key = call.key;
+        // RFC 3261 §12.2.2: gaps are allowed, going back is not.
+        let cseq = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |c| c.sequence);
+        if cseq <= call.dialog.remote_cseq {
+            self.refuse(&packet, &Refusal::new(500));
+            return;
+        }
+        if request.method == Method::Invite {
+            self.handle_reinvite(&packet, request, key, cseq, flow, now);
+            return;
+        }
+        call.dialog.remote_cseq = if call.repeat.is_some() { call.dialog.remote_cseq } else { cseq };
+        let Some((id, outputs)) = self.transactions.serve(request.clone(), flow, Some(key)) else { return };
+        self.perform(id, outputs, now);
+        match request.method {
+            Method::Bye => self.handle_bye(key, id, &request, now),
+            Method::Info => self.handle_info(key, id, &request, now),
+            Method::Update => self.handle_update(key, id, &request, flow, now),
+            Method::Prack => {
+                let verdict = self.handle_prack(key, &request, now);
+                let acknowledged = verdict.code == 200;
+                self.answer_request(key, id, &request, &verdict, None, now);
+                if acknowledged && self.calls.get(&key).is_some_and(|call| call.phase == Phase::Progressing) {
+                    self.send_ok(key, now);
+                }
+            }
+            Method::Options => {
+                let verdict = Refusal::new(200)
+                    .with("Allow", ALLOW)
+                    .with("Accept", check::ACCEPT)
+                    .with("Supported", SUPPORTED);
+                self.answer_request(key, id, &request, &verdict, None, now);
+            }
+            _ => self.answer_request(key, id, &request, &Refusal::new(501), None, now),
+        }
+    }
+
+    /// Answers in a request's transaction.
+    fn answer_request(
+        &mut self,
+        key: CallKey,
+        id: TxId,
+        request: &Request,
+        verdict: &Refusal,
+        sdp: Option<String>,
+        now: Instant,
+    ) {
+        let server = self.settings.sip.server_name.clone();
+        let Some(call) = self.calls.get(&key) else { return };
+        let built = build_response(request, verdict.code, &call.dialog, &server).and_then(|mut builder| {
+            for (name, value) in &verdict.headers {
+                let name = HeaderName::parse(&bytes::Bytes::from_static(name.as_bytes()));
+                builder = builder.header(name, value.clone()).ok()?;
+            }
+            with_sdp(builder, sdp)
+        });
+        match built {
+            Some(response) => self.respond(id, response, now),
+            None => self.transactions.remove(id),
+        }
+    }
+
+    fn handle_bye(&mut self, key: CallKey, id: TxId, request: &Request, now: Instant) {
+        self.answer_request(key, id, request, &Refusal::new(200), None, now);
+        let Some(call) = self.calls.get(&key) else { return };
+        match call.phase {
+            // RFC 3261 §15.1.2: pending requests of the dialog get a 487.
+            Phase::Offered | Phase::Progressing => self.send_final(key, 487, now),
+            Phase::Ending => {
+                // Both ends hung up at once; the owner knows.
+                self.forget(key, now);
+                return;
+            }
+            Phase::Answered | Phase::Up => {}
+        }
+        self.finish(key, Ended::Bye, now);
+    }
+
+    /// Keys by INFO: `application/dtmf-relay` has `Signal=`, `application/dtmf` the key alone.
+    fn handle_info(&mut self, key: CallKey, id: TxId, request: &Request, now: Instant) {
+        let body = String::from_utf8_lossy(request.body());
+        let digit = match check::body_kind(request) {
+            BodyKind::None => None,
+            BodyKind::DtmfRelay => Some(body.lines().find_map(signal_in)),
+            BodyKind::Dtmf => Some(signal_of(body.trim())),
+            _ => {
+                let verdict = Refusal::new(415).with("Accept", check::ACCEPT);
+                self.answer_request(key, id, request, &verdict, None, now);
+                return;
+            }
+        };
+        let code = if digit == Some(None) { 400 } else { 200 };
+        self.answer_request(key, id, request, &Refusal::new(code), None, now);
+        if let Some(Some(digit)) = digit {
+            self.emit(key, SipEvent::Key(digit));
+        }
+    }
+
+    fn handle_update(&mut self, key: CallKey, id: TxId, request: &Request, flow: Flow, now: Instant) {
+        if let Some(refusal) = self.session_refusal(request) {
+            self.answer_request(key, id, request, &refusal, None, now);
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let mut sdp = None;
+        if let Some(body) = check::session_description(request) {
+            // RFC 3311 §5.2: an offer while another one is open.
+            if call.answer_due || call.refresh.is_some() || call.phase == Phase::Offered {
+                self.answer_request(key, id, request, &Refusal::new(491), None, now);
+                return;
+            }
+            match self.take_offer(key, &body) {
+                Ok(answer) => sdp = Some(answer),
+                Err(code) => {
+                    self.answer_request(key, id, request, &Refusal::new(code), None, now);
+                    return;
+                }
+            }
+        }
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.dialog.refresh_target(request, flow);
+        }
+        let verdict = self.refreshed(key, request);
+        self.answer_request(key, id, request, &verdict, sdp, now);
+        self.arm_session(key, now);
+    }
+
+    /// 200 to a request that refreshes the session, with the terms (RFC 4028 §9).
+    fn refreshed(&mut self, key: CallKey, request: &Request) -> Refusal {
+        let verdict = Refusal::new(200).with("Allow", ALLOW).with("Supported", SUPPORTED);
+        let Some(call) = self.calls.get_mut(&key) else { return verdict };
+        let Some(Ok(asked)) = request.headers.typed::<SessionExpires>() else {
+            return verdict;
+        };
+        let refresher = asked.refresher.unwrap_or(session::Refresher::Uas);
+        let we_refresh = refresher == session::Refresher::Uas;
+        call.session = Some(session::Session { interval: asked.interval, we_refresh });
+        verdict
+            .with("Session-Expires", format!("{};refresher={}", asked.interval.as_secs(), refresher.as_str()))
+            .with("Require", session::OPTION_TAG)
+    }
+
+    /// Takes a new offer in a standing session: hold, another address, another codec. The session stays as it was
+    /// when the offer is of no use.
+    fn take_offer(&mut self, key: CallKey, body: &[u8]) -> Result<String, u16> {
+        let codecs = self.settings.sip.codecs.clone();
+        let call = self.calls.get_mut(&key).ok_or(481_u16)?;
+        let described = offer::read(body, &codecs, call.dialog.flow.peer.ip()).map_err(|e| e.sip_status())?;
+        let stream = described.stream.clone();
+        call.described = Some(Box::new(described));
+        let answer = call.next_local_answer().ok_or(500_u16)?;
+        self.emit(key, SipEvent::Stream(stream));
+        Ok(answer)
+    }
+
+    fn handle_reinvite(
+        &mut self,
+        packet: &Packet,
+        request: Request,
+        key: CallKey,
+        cseq: u32,
+        flow: Flow,
+        now: Instant,
+    ) {
+        if let Some(refusal) = self.session_refusal(&request) {
+            self.refuse(packet, &refusal);
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        // RFC 3261 §14.2: 500 while an earlier INVITE is open, 491 while one of ours is.
+        let busy = match (call.phase, call.invite.is_some() || call.repeat.is_some(), call.refresh.is_some())
+        {
+            (Phase::Ending, _, _) => Some(Refusal::new(481)),
+            (_, true, _) => {
+                Some(Refusal::new(500).with("Retry-After", rand::random_range(0..=10_u32).to_string()))
+            }
+            (_, _, true) => Some(Refusal::new(491)),
+            _ => None,
+        };
+        if let Some(refusal) = busy {
+            self.refuse(packet, &refusal);
+            return;
+        }
+        let sdp = match check::session_description(&request) {
+            Some(body) => match self.take_offer(key, &body) {
+                Ok(answer) => Some(answer),
+                Err(code) => {
+                    self.refuse(packet, &Refusal::new(code));
+                    return;
+                }
+            },
+            None => self.calls.get_mut(&key).and_then(|call| {
+                call.answer_due = true;
+                let local = call.next_local()?;
+                call.described.as_ref().map(|described| offer::again(local, &described.stream))
+            }),
+        };
+        let Some((id, outputs)) = self.transactions.serve(request.clone(), flow, Some(key)) else { return };
+        self.perform(id, outputs, now);
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.invite = Some(id);
+            call.dialog.remote_cseq = cseq;
+            call.dialog.refresh_target(&request, flow);
+        }
+        let verdict = self.refreshed(key, &request);
+        self.answer_reinvite(key, id, &request, &verdict, sdp, now);
+    }
+
+    /// A 200 to a re-INVITE is repeated until its ACK, as the first one is.
+    fn answer_reinvite(
+        &mut self,
+        key: CallKey,
+        id: TxId,
+        request: &Request,
+        verdict: &Refusal,
+        sdp: Option<String>,
+        now: Instant,
+    ) {
+        let (t1, server) = (self.settings.sip.t1, self.settings.sip.server_name.clone());
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let built = build_response(request, verdict.code, &call.dialog, &server).and_then(|mut builder| {
+            for (name, value) in &verdict.headers {
+                let name = HeaderName::parse(&bytes::Bytes::from_static(name.as_bytes()));
+                builder = builder.header(name, value.clone()).ok()?;
+            }
+            with_sdp(builder, sdp)
+        });
+        let Some(response) = built else { return };
+        let bytes = sipx_sip::Message::Response(response.clone()).to_bytes();
+        call.repeat = Some(Repeat { bytes, interval: t1, until: now + t1 * 64 });
+        self.set_call_timer(key, CallTimer::Answer, now + t1);
+        self.respond(id, response, now);
+    }
+}
+
+fn signal_in(line: &str) -> Option<Digit> {
+    let (name, value) = line.split_once(['=', ':'])?;
+    if name.trim().eq_ignore_ascii_case("signal") { signal_of(value.trim()) } else { None }
+}
+
+/// A key as INFO bodies write it: the character, or an event code of two digits.
+fn signal_of(text: &str) -> Option<Digit> {
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(c), None) => Digit::from_char(c),
+        (Some('1'), Some(_)) => text.parse::<u8>().ok().and_then(Digit::from_event_code),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_come_in_several_spellings() {
+        assert_eq!(signal_in("Signal=5"), Digit::from_char('5'));
+        assert_eq!(signal_in("signal= *"), Some(Digit::STAR));
+        assert_eq!(signal_in("Signal=11"), Some(Digit::HASH));
+        assert_eq!(signal_in("Duration=160"), None);
+        assert_eq!(signal_of("17"), None);
+    }
+}
