@@ -4,4 +4,6 @@
 pub mod config;
 pub mod dialogue;
 pub mod domain;
+pub mod media;
+pub mod prompts;
 pub mod sip;

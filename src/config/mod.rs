@@ -1,7 +1,9 @@
 //! Configuration: read once, checked, refused loudly.
 
+mod media;
 mod sip;
 
+pub use media::{InBand, MediaConfig};
 pub use sip::{
     AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
 };
