@@ -4,6 +4,8 @@
 pub mod config;
 pub mod dialogue;
 pub mod domain;
+pub mod media;
+pub mod prompts;
 pub mod scoring;
 pub mod sip;
 pub mod store;

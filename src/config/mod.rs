@@ -1,8 +1,10 @@
 //! Configuration: read once, checked, refused loudly.
 
+mod media;
 mod sip;
 mod store;
 
+pub use media::{InBand, MediaConfig};
 pub use sip::{
     AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
 };

@@ -326,7 +326,7 @@ impl Core {
             return;
         }
         repeat.interval = (repeat.interval * 2).min(T2);
-        let (bytes, next) = (repeat.bytes.clone(), now + repeat.interval);
+        let (bytes, next) = (repeat.bytes.clone(), (now + repeat.interval).min(repeat.until));
         self.transmit(flow, bytes);
         self.set_call_timer(key, CallTimer::Answer, next);
     }
@@ -343,7 +343,7 @@ impl Core {
             return;
         }
         repeat.interval *= 2;
-        let (bytes, next) = (repeat.bytes.clone(), now + repeat.interval);
+        let (bytes, next) = (repeat.bytes.clone(), (now + repeat.interval).min(repeat.until));
         self.transmit(flow, bytes);
         self.set_call_timer(key, CallTimer::Provisional, next);
     }

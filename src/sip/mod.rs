@@ -21,6 +21,8 @@ mod offer;
 mod outgoing;
 mod raw;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod transactions;
 mod transport;
 

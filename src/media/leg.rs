@@ -1,0 +1,540 @@
+//! One call's audio, without sockets: packets in, packets and events out, time as an argument.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+use super::g711::Law;
+use super::g722;
+use super::jitter::{Arrival, Receiver};
+use super::keys::KeyMerge;
+use super::player::{Play, Player};
+use super::prompt::TICKS_PER_MS;
+use super::rtcp::{RTCP_MAX, Reporter, Sent, WallClock};
+use super::rtp::{HEADER_LEN, PAYLOAD_MAX, RtpHeader, RtpPacket, is_rtcp};
+use super::source::{SourceLock, Standing};
+use super::talk::{TalkChange, TalkDetector};
+use super::telephone_event::{EventReceiver, Meaning};
+use super::tone::ToneDetector;
+use super::{DeadMedia, LegEvent};
+use crate::config::{InBand, MediaConfig};
+use crate::domain::{AgreedStream, CallStats, Codec, Digit, KeyPath};
+
+/// Octets of the largest packet that a leg gives out.
+pub const PACKET_MAX: usize = HEADER_LEN + PAYLOAD_MAX;
+const _: () = assert!(RTCP_MAX <= PACKET_MAX);
+
+/// Events kept for an owner who does not take them. Talk is dropped from a quarter of it on; a key beyond it is
+/// dropped too: nobody presses 64 keys in the time that a task may be late.
+const EVENTS_MAX: usize = 64;
+/// A sender that is later than this leaves audio out, with a jump of the timestamp that says so, instead of sending
+/// a burst.
+const LATE_MAX: Duration = Duration::from_millis(200);
+
+/// The rules of all legs, from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct LegRules {
+    start_silence: Duration,
+    dead_after: Duration,
+    in_band: InBand,
+    rtcp_interval: Duration,
+}
+
+impl From<&MediaConfig> for LegRules {
+    fn from(config: &MediaConfig) -> Self {
+        Self {
+            start_silence: config.start_silence,
+            dead_after: config.dead_after,
+            in_band: config.in_band,
+            rtcp_interval: config.rtcp_interval,
+        }
+    }
+}
+
+/// Which of a leg's two sockets a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// The even port.
+    Rtp,
+    /// The odd port.
+    Rtcp,
+}
+
+/// One packet to send: the first `len` octets of the buffer given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// From which socket.
+    pub channel: Channel,
+    /// Where to.
+    pub to: SocketAddr,
+    /// Its length.
+    pub len: usize,
+}
+
+#[derive(Debug)]
+struct Sending {
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    /// When the next frame is due; `None` before the first connect.
+    due: Option<Instant>,
+    /// The next packet is the first after a pause.
+    marker: bool,
+    packets: u32,
+    octets: u32,
+}
+
+/// The audio of one call.
+#[derive(Debug)]
+pub struct LegCore {
+    rules: LegRules,
+    stream: Option<(AgreedStream, SourceLock)>,
+    receiver: Receiver,
+    key_events: EventReceiver,
+    keys: KeyMerge,
+    tones: Option<Box<ToneDetector>>,
+    g722: Option<g722::Decoder>,
+    talk: TalkDetector,
+    player: Player,
+    sending: Sending,
+    reporter: Reporter,
+    report_due: Option<Instant>,
+    rtcp_source: Option<SocketAddr>,
+    wall: WallClock,
+    random: SmallRng,
+    /// Since when silence counts, and whether it has been reported; `None` while nothing need come.
+    silent_since: Option<(Instant, bool)>,
+    heard: bool,
+    /// Key packets under another source than the audio's.
+    loose: u32,
+    strangers: u32,
+    malformed: u32,
+    events: VecDeque<LegEvent>,
+}
+
+impl LegCore {
+    /// A leg that waits to be connected. `seed` draws its source, its first sequence number and its times.
+    #[must_use]
+    pub fn new(rules: LegRules, wall: WallClock, seed: u64) -> Self {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let cname = format!("{:016x}{:08x}", random.random::<u64>(), random.random::<u32>());
+        Self {
+            rules,
+            stream: None,
+            receiver: Receiver::default(),
+            key_events: EventReceiver::default(),
+            keys: KeyMerge::default(),
+            tones: None,
+            g722: None,
+            talk: TalkDetector::default(),
+            player: Player::default(),
+            sending: Sending {
+                ssrc: random.random(),
+                sequence: random.random(),
+                timestamp: random.random(),
+                due: None,
+                marker: true,
+                packets: 0,
+                octets: 0,
+            },
+            reporter: Reporter::new(cname),
+            report_due: None,
+            rtcp_source: None,
+            wall,
+            random,
+            silent_since: None,
+            heard: false,
+            loose: 0,
+            strangers: 0,
+            malformed: 0,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes what offer and answer agreed on, the first time and each time anew.
+    pub fn connect(&mut self, stream: AgreedStream, now: Instant) {
+        let lock = match self.stream.take() {
+            Some((_, mut lock)) => {
+                lock.signal(stream.remote);
+                lock
+            }
+            None => SourceLock::new(stream.remote),
+        };
+        let in_band = match self.rules.in_band {
+            InBand::Auto => stream.telephone_event.is_none(),
+            InBand::Always => true,
+            InBand::Never => false,
+        };
+        match (in_band, &self.tones) {
+            (true, None) => self.tones = Some(Box::default()),
+            (false, Some(_)) => self.tones = None,
+            _ => {}
+        }
+        self.silent_since = stream.direction.receives().then_some((now, false));
+        self.sending.due.get_or_insert(now);
+        if self.report_due.is_none() {
+            self.schedule_report(now);
+        }
+        self.stream = Some((stream, lock));
+    }
+
+    /// Puts prompts at the end of what plays. On hold they wait.
+    pub fn play(&mut self, play: Play) {
+        self.player.play(play);
+        self.report_done();
+    }
+
+    /// Stops at the next frame and drops what waits.
+    pub fn stop(&mut self) {
+        self.player.stop();
+    }
+
+    /// A key on a path outside the audio.
+    pub fn press(&mut self, digit: Digit, path: KeyPath, now: Instant) {
+        if self.keys.handle_press(digit, path, now) {
+            self.push(LegEvent::Key { digit, path, at: now });
+        }
+    }
+
+    /// Takes one datagram from the RTP socket.
+    pub fn handle_rtp(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        let Some((stream, lock)) = &mut self.stream else { return };
+        if is_rtcp(datagram) {
+            return self.handle_rtcp(datagram, from, now);
+        }
+        let Ok(packet) = RtpPacket::read(datagram) else {
+            self.malformed = self.malformed.saturating_add(1);
+            return;
+        };
+        match lock.judge(from, &packet.header) {
+            Standing::Ours => {}
+            Standing::Candidate => return,
+            Standing::Stranger => {
+                self.strangers = self.strangers.saturating_add(1);
+                return;
+            }
+        }
+        if let Some(silence) = &mut self.silent_since {
+            *silence = (now, false);
+        }
+        let meaning = Payload::of(&packet.header, stream);
+        if !std::mem::replace(&mut self.heard, true) {
+            self.push(LegEvent::Heard);
+        }
+        match meaning {
+            Payload::KeyEvent => self.handle_key_event(&packet, now),
+            Payload::Audio(codec) => {
+                if self.receiver.handle_packet(&packet.header, Some(packet.payload), now) == Arrival::InOrder
+                {
+                    self.handle_audio(codec, packet.payload, now);
+                }
+                self.handle_kept(now);
+            }
+            Payload::Other => {
+                self.receiver.handle_packet(&packet.header, None, now);
+                self.handle_kept(now);
+            }
+        }
+    }
+
+    /// Takes one datagram from the RTCP socket.
+    pub fn handle_rtcp(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        let Some((stream, lock)) = &self.stream else { return };
+        if from.ip() != lock.target().ip() && Some(from) != stream.remote_rtcp {
+            self.strangers = self.strangers.saturating_add(1);
+            return;
+        }
+        self.rtcp_source = Some(from);
+        self.reporter.handle_packet(datagram, self.sending.ssrc, now);
+    }
+
+    /// The next packet that is due at `due`; ask until there is none. `due` is the time at which the packet should
+    /// leave, not the time at which a late thread comes to ask.
+    pub fn poll_packet(&mut self, due: Instant, buffer: &mut [u8; PACKET_MAX]) -> Option<Transmit> {
+        if self.report_due.is_some_and(|at| at <= due) {
+            self.schedule_report(due);
+            if let Some(transmit) = self.write_rtcp(buffer, |reporter, sent, receiver, wall, buffer| {
+                reporter.write_report(sent, receiver, wall, due, buffer)
+            }) {
+                return Some(transmit);
+            }
+        }
+        self.poll_frame(due, buffer)
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<LegEvent> {
+        self.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] or [`Self::poll_packet`] next has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.sending.due, self.report_due, self.dead_at()].into_iter().flatten().min()
+    }
+
+    /// Looks whether the far end has gone silent.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.dead_at().is_some_and(|at| at <= now)
+            && let Some((_, reported)) = &mut self.silent_since
+        {
+            *reported = true;
+            let dead = if self.heard { DeadMedia::WentSilent } else { DeadMedia::NeverHeard };
+            self.push(LegEvent::Dead(dead));
+        }
+    }
+
+    /// Says goodbye by RTCP, if there is anyone to say it to.
+    pub fn close(&mut self, now: Instant, buffer: &mut [u8; PACKET_MAX]) -> Option<Transmit> {
+        self.sending.due = None;
+        self.report_due = None;
+        self.silent_since = None;
+        if self.sending.packets == 0 && !self.heard {
+            return None;
+        }
+        self.write_rtcp(buffer, |reporter, sent, receiver, _, buffer| {
+            reporter.write_bye(sent, receiver, now, buffer)
+        })
+    }
+
+    /// The last event, with the figures of the whole call.
+    pub fn close_events(&mut self) -> CallStats {
+        let stats = self.stats();
+        self.events.push_back(LegEvent::Closed(Box::new(stats)));
+        stats
+    }
+
+    /// Time between two frames: 10-60 ms.
+    #[must_use]
+    pub fn ptime_ms(&self) -> u8 {
+        self.stream.as_ref().map_or(20, |(stream, _)| ptime_ms(stream))
+    }
+
+    /// Figures so far.
+    #[must_use]
+    pub fn stats(&self) -> CallStats {
+        let counts = self.receiver.counts();
+        CallStats {
+            received: counts.received.saturating_add(self.loose),
+            sent: self.sending.packets,
+            lost: counts.lost,
+            duplicates: counts.duplicates,
+            late: counts.late,
+            malformed: self.malformed,
+            strangers: self.strangers,
+            jitter_us: ticks_to_us(self.receiver.jitter_ticks()),
+            remote_lost: self.reporter.remote_lost(),
+            remote_jitter_us: self.reporter.remote_jitter_ticks().map(ticks_to_us),
+            talk_ms: self.talk.talk_ms(),
+        }
+    }
+
+    fn handle_key_event(&mut self, packet: &RtpPacket<'_>, now: Instant) {
+        // Some senders give their keys a source of their own: that must not throw the audio's order away.
+        if self.receiver.ssrc().is_none_or(|ssrc| ssrc == packet.header.ssrc) {
+            self.receiver.handle_packet(&packet.header, None, now);
+        } else {
+            self.loose = self.loose.saturating_add(1);
+        }
+        let (keys, events) = (&mut self.keys, &mut self.events);
+        let header = &packet.header;
+        self.key_events.handle_payload(
+            header.ssrc,
+            header.timestamp,
+            packet.payload,
+            |meaning| match meaning {
+                Meaning::Pressed(digit) => {
+                    let path = KeyPath::Rfc4733;
+                    if keys.handle_press(digit, path, now) && events.len() < EVENTS_MAX {
+                        events.push_back(LegEvent::Key { digit, path, at: now });
+                    }
+                }
+                Meaning::Known(digit) => keys.handle_held(digit, KeyPath::Rfc4733, now),
+            },
+        );
+        self.handle_kept(now);
+    }
+
+    fn handle_kept(&mut self, now: Instant) {
+        while let Some(audio) = self.receiver.poll_audio() {
+            let codec = self.stream.as_ref().and_then(|(stream, _)| codec_of(audio.payload_type, stream));
+            if let Some(codec) = codec.filter(|_| !audio.octets.is_empty()) {
+                self.handle_audio(codec, &audio.octets, now);
+            }
+        }
+    }
+
+    fn handle_audio(&mut self, codec: Codec, octets: &[u8], now: Instant) {
+        let level = match codec {
+            Codec::Pcmu => self.hear(Law::Mu, octets, now),
+            Codec::Pcma => self.hear(Law::A, octets, now),
+            Codec::G722 => {
+                let samples = self.g722.get_or_insert_default().decode(octets);
+                self.hear_tones(samples.iter().copied(), now);
+                let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
+                sum.checked_div(samples.len() as u32).unwrap_or(0)
+            }
+        };
+        if self.tones.as_ref().is_some_and(|tones| tones.held().is_some()) {
+            return; // A key tone is not talk.
+        }
+        let change = self.talk.handle_frame(level, octets.len() as u32 / TICKS_PER_MS);
+        if let Some(change) = change.filter(|_| self.events.len() < EVENTS_MAX / 4) {
+            self.events.push_back(LegEvent::Talk { on: change == TalkChange::Began });
+        }
+    }
+
+    fn hear(&mut self, law: Law, octets: &[u8], now: Instant) -> u32 {
+        if self.tones.is_some() {
+            self.hear_tones(law.decode(octets), now);
+        }
+        law.mean_magnitude(octets)
+    }
+
+    fn hear_tones(&mut self, samples: impl Iterator<Item = i16>, now: Instant) {
+        let Some(tones) = &mut self.tones else { return };
+        let mut pressed: [Option<Digit>; 4] = [None; 4];
+        let mut slots = pressed.iter_mut();
+        tones.handle_samples(samples, |digit| {
+            if let Some(slot) = slots.next() {
+                *slot = Some(digit);
+            }
+        });
+        if let Some(digit) = tones.held() {
+            self.keys.handle_held(digit, KeyPath::InBand, now);
+        }
+        for digit in pressed.into_iter().flatten() {
+            self.press(digit, KeyPath::InBand, now);
+        }
+    }
+
+    fn poll_frame(&mut self, due: Instant, buffer: &mut [u8; PACKET_MAX]) -> Option<Transmit> {
+        let (stream, lock) = self.stream.as_ref()?;
+        let ptime = ptime_ms(stream);
+        let step = Duration::from_millis(u64::from(ptime));
+        let ticks = u32::from(ptime) * TICKS_PER_MS;
+        let (to, codec, payload_type) = (lock.target(), stream.codec, stream.payload_type);
+        let sends = stream.direction.sends() && !stream.remote.ip().is_unspecified() && to.port() != 0;
+        let sending = &mut self.sending;
+        let frame_due = sending.due?;
+        let late = due.checked_duration_since(frame_due)?;
+        // What cannot be sent, or is too late to be, leaves a gap in the timestamps and none in the numbers.
+        let passed = if late > LATE_MAX || !sends { late.as_nanos() / step.as_nanos() } else { 0 };
+        if passed > 0 || !sends {
+            let passed = u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(u32::from(!sends));
+            sending.due = Some(frame_due + step * passed);
+            sending.timestamp = sending.timestamp.wrapping_add(ticks.wrapping_mul(passed));
+            sending.marker = true;
+        }
+        if !sends {
+            return None;
+        }
+        let len = ticks as usize;
+        let mut payload = [0; PAYLOAD_MAX];
+        self.player.fill(codec, &mut payload[..len]);
+        let header = RtpHeader {
+            payload_type,
+            marker: std::mem::take(&mut sending.marker),
+            sequence: sending.sequence,
+            timestamp: sending.timestamp,
+            ssrc: sending.ssrc,
+        };
+        let written = RtpPacket { header, payload: &payload[..len] }.write(buffer);
+        sending.sequence = sending.sequence.wrapping_add(1);
+        sending.timestamp = sending.timestamp.wrapping_add(ticks);
+        sending.due = sending.due.map(|at| at + step);
+        sending.packets = sending.packets.saturating_add(1);
+        sending.octets = sending.octets.wrapping_add(ticks);
+        self.report_done();
+        written.ok().map(|len| Transmit { channel: Channel::Rtp, to, len })
+    }
+
+    fn write_rtcp(
+        &mut self,
+        buffer: &mut [u8; PACKET_MAX],
+        write: impl FnOnce(&mut Reporter, Sent, &Receiver, WallClock, &mut [u8]) -> usize,
+    ) -> Option<Transmit> {
+        let (stream, lock) = self.stream.as_ref()?;
+        let (channel, to) = match (stream.remote_rtcp, self.rtcp_source) {
+            (None, _) => (Channel::Rtp, lock.target()),
+            (Some(_), Some(source)) if source.ip() == lock.target().ip() => (Channel::Rtcp, source),
+            (Some(signalled), _) => (Channel::Rtcp, signalled),
+        };
+        if to.port() == 0 || to.ip().is_unspecified() {
+            return None;
+        }
+        let sending = &self.sending;
+        let sent = Sent {
+            ssrc: sending.ssrc,
+            timestamp: sending.timestamp,
+            packets: sending.packets,
+            octets: sending.octets,
+        };
+        let len = write(&mut self.reporter, sent, &self.receiver, self.wall, buffer);
+        (len > 0).then_some(Transmit { channel, to, len })
+    }
+
+    /// Half to one and a half times the interval (RFC 3550 §6.3.1).
+    fn schedule_report(&mut self, now: Instant) {
+        self.report_due = Some(now + self.rules.rtcp_interval.mul_f64(self.random.random_range(0.5..1.5)));
+    }
+
+    fn dead_at(&self) -> Option<Instant> {
+        let (since, reported) = self.silent_since?;
+        let limit = if self.heard { self.rules.dead_after } else { self.rules.start_silence };
+        (!reported).then(|| since + limit)
+    }
+
+    fn report_done(&mut self) {
+        while let Some(id) = self.player.poll_done() {
+            self.events.push_back(LegEvent::PlayDone(id));
+        }
+    }
+
+    fn push(&mut self, event: LegEvent) {
+        if self.events.len() < EVENTS_MAX {
+            self.events.push_back(event);
+        }
+    }
+}
+
+enum Payload {
+    Audio(Codec),
+    KeyEvent,
+    /// Comfort noise, or a format that was never agreed: alive, but nothing to hear.
+    Other,
+}
+
+impl Payload {
+    fn of(header: &RtpHeader, stream: &AgreedStream) -> Self {
+        let payload_type = header.payload_type;
+        if stream.telephone_event.is_some_and(|event| event.payload_type == payload_type) {
+            return Self::KeyEvent;
+        }
+        codec_of(payload_type, stream).map_or(Self::Other, Self::Audio)
+    }
+}
+
+/// The codec of a payload type: the agreed one, or one of the static ones that a far end may change to.
+fn codec_of(payload_type: u8, stream: &AgreedStream) -> Option<Codec> {
+    if payload_type == stream.payload_type {
+        return Some(stream.codec);
+    }
+    Codec::ALL.into_iter().find(|codec| codec.static_payload_type() == payload_type)
+}
+
+fn ptime_ms(stream: &AgreedStream) -> u8 {
+    stream.ptime_ms.clamp(10, 60) / 10 * 10
+}
+
+/// Microseconds of ticks at 8 kHz.
+fn ticks_to_us(ticks: u32) -> u32 {
+    ticks.saturating_mul(1000 / TICKS_PER_MS)
+}
+
+#[cfg(test)]
+#[path = "leg_tests.rs"]
+mod tests;

@@ -1,0 +1,368 @@
+//! One media thread: a wheel of 1 ms slots over which its legs are spread. When a leg's slot comes round, its
+//! sockets are swept, its frame is sent and its events are handed over; no packet wakes anybody.
+
+use std::io;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+
+use rustix::thread::{ClockId, Timespec, clock_nanosleep_absolute, set_current_timer_slack};
+use rustix::time::clock_gettime;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::LegEvent;
+use super::engine::Shared;
+use super::inbox::Inbox;
+use super::leg::{Channel, LegCore, PACKET_MAX};
+use super::ports::Sockets;
+use crate::domain::KeyPath;
+
+/// Slots of the wheel, 1 ms each. Every period below divides it, so a thread that was held up can leave whole turns
+/// out and each leg keeps its place.
+const SLOTS: u64 = 60;
+/// The longest time between two visits to a leg, in ms.
+const PERIOD_MS: u64 = 20;
+/// A thread that is further behind than this leaves turns out, in ms.
+const BEHIND_MAX: u64 = 200;
+/// Waking later than this is counted, in ms.
+const LATE_MS: u64 = 5;
+/// Datagrams taken from one socket in one visit; the rest waits 20 ms.
+const SWEEP_MAX: usize = 16;
+/// RTCP sockets are swept at every this many visits.
+const RTCP_EVERY: u32 = 16;
+/// How long a closed leg waits for its owner to take the last events.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// A thread without legs looks this often whether to stop.
+const IDLE: Duration = Duration::from_millis(100);
+/// The longest datagram that counts; longer ones are cut, and fail as malformed or play their head.
+const DATAGRAM_MAX: usize = 1500;
+
+/// A leg on its way to its thread.
+pub(super) struct NewLeg {
+    pub(super) core: LegCore,
+    pub(super) sockets: Sockets,
+    pub(super) port: u16,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) events: mpsc::Sender<LegEvent>,
+}
+
+struct Entry {
+    core: LegCore,
+    /// `None` once closed.
+    sockets: Option<Sockets>,
+    port: u16,
+    inbox: Arc<Inbox>,
+    events: mpsc::Sender<LegEvent>,
+    /// An event that found the owner's channel full.
+    stuck: Option<LegEvent>,
+    visits: u32,
+    closed_at: Option<Instant>,
+}
+
+/// A leg must stay small: the budget is 12 KiB with its channels.
+const _: () = assert!(size_of::<Entry>() <= 4096);
+
+/// Counts between two flushes to the metrics.
+#[derive(Default)]
+struct Tally {
+    late_wakes: u64,
+    skipped_ms: u64,
+    send_failures: u64,
+    blocked_events: u64,
+}
+
+pub(super) struct MediaThread {
+    index: usize,
+    shared: Arc<Shared>,
+    #[expect(clippy::vec_box, reason = "a leg of some kilobytes moves to another slot fifty times a second")]
+    wheel: Vec<Vec<Box<Entry>>>,
+    /// Legs that start at each of the 20 phases.
+    phases: [usize; PERIOD_MS as usize],
+    legs: usize,
+    /// The next slot to visit, counted from the epoch.
+    tick: u64,
+    epoch: Instant,
+    epoch_time: Timespec,
+    tally: Tally,
+    flushed: Instant,
+    packet: [u8; PACKET_MAX],
+    datagram: [u8; DATAGRAM_MAX],
+}
+
+impl MediaThread {
+    pub(super) fn new(index: usize, shared: Arc<Shared>) -> Self {
+        Self {
+            index,
+            shared,
+            wheel: (0..SLOTS).map(|_| Vec::new()).collect(),
+            phases: [0; PERIOD_MS as usize],
+            legs: 0,
+            tick: 0,
+            epoch: Instant::now(),
+            epoch_time: clock_gettime(ClockId::Monotonic),
+            tally: Tally::default(),
+            flushed: Instant::now(),
+            packet: [0; PACKET_MAX],
+            datagram: [0; DATAGRAM_MAX],
+        }
+    }
+
+    /// Works until the engine stops.
+    pub(super) fn run(mut self, newcomers: &Receiver<NewLeg>) {
+        // Best effort: without the right to do so the thread is as precise as any other.
+        if set_current_timer_slack(NonZeroU64::new(1)).is_err()
+            || rustix::process::setpriority_process(None, -11).is_err()
+        {
+            tracing::debug!("A media thread runs at plain priority");
+        }
+        while !self.shared.stopping.load(Ordering::Relaxed) && self.take_newcomers(newcomers) {
+            if self.legs > 0 {
+                self.turn();
+            }
+            if self.flushed.elapsed() >= Duration::from_secs(1) {
+                self.flush();
+            }
+        }
+        self.close_all();
+        self.flush();
+    }
+
+    /// Takes new legs in, and waits for one if there are none at all. False when the engine has gone.
+    fn take_newcomers(&mut self, newcomers: &Receiver<NewLeg>) -> bool {
+        if self.legs == 0 {
+            match newcomers.recv_timeout(IDLE) {
+                Ok(newcomer) => {
+                    self.tick = self.elapsed_ms() + 1;
+                    self.add(newcomer);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        loop {
+            match newcomers.try_recv() {
+                Ok(newcomer) => self.add(newcomer),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Puts a leg into the phase that has the fewest.
+    fn add(&mut self, newcomer: NewLeg) {
+        let NewLeg { core, sockets, port, inbox, events } = newcomer;
+        let next = (0..PERIOD_MS).map(|ahead| self.tick + ahead);
+        let tick = next.min_by_key(|tick| self.phases[(tick % PERIOD_MS) as usize]).unwrap_or(self.tick);
+        self.phases[(tick % PERIOD_MS) as usize] += 1;
+        self.legs += 1;
+        let entry = Entry {
+            core,
+            sockets: Some(sockets),
+            port,
+            inbox,
+            events,
+            stuck: None,
+            visits: port as u32 / 2, // So that not all RTCP sockets are swept in one turn.
+            closed_at: None,
+        };
+        self.wheel[(tick % SLOTS) as usize].push(Box::new(entry));
+    }
+
+    /// Sleeps until the next slot that holds legs, and visits all that are due by then.
+    fn turn(&mut self) {
+        let ahead = (0..SLOTS).find(|ahead| !self.wheel[((self.tick + ahead) % SLOTS) as usize].is_empty());
+        self.tick += ahead.unwrap_or(0);
+        self.sleep_until(self.tick);
+        let reached = self.elapsed_ms();
+        let behind = reached.saturating_sub(self.tick);
+        self.tally.late_wakes += u64::from(behind > LATE_MS);
+        if behind > BEHIND_MAX {
+            let left_out = behind / SLOTS * SLOTS;
+            self.tick += left_out;
+            self.tally.skipped_ms += left_out;
+        }
+        while self.tick <= reached {
+            let slot = (self.tick % SLOTS) as usize;
+            let due = self.epoch + Duration::from_millis(self.tick);
+            let mut batch = std::mem::take(&mut self.wheel[slot]);
+            for mut entry in batch.drain(..) {
+                match self.visit(&mut entry, due) {
+                    Some(period_ms) => self.wheel[((self.tick + period_ms) % SLOTS) as usize].push(entry),
+                    None => {
+                        let phase = (self.tick % PERIOD_MS) as usize;
+                        self.phases[phase] = self.phases[phase].saturating_sub(1);
+                        self.legs -= 1;
+                    }
+                }
+            }
+            self.wheel[slot] = batch; // Empty now, since no period is a whole turn; keeps its memory.
+            self.tick += 1;
+        }
+    }
+
+    /// Everything there is to do for one leg. Gives the time to its next visit in ms, or `None` when it is gone.
+    fn visit(&mut self, entry: &mut Entry, due: Instant) -> Option<u64> {
+        let now = Instant::now();
+        if let Some(orders) = entry.inbox.take() {
+            if let Some(stream) = orders.connect {
+                entry.core.connect(stream, due);
+            }
+            if orders.stop {
+                entry.core.stop();
+            }
+            for play in orders.plays {
+                entry.core.play(play);
+            }
+            for digit in orders.presses {
+                entry.core.press(digit, KeyPath::Info, now);
+            }
+            if orders.close {
+                self.sweep(entry, now);
+                self.close(entry, now);
+            }
+        }
+        if entry.closed_at.is_none() {
+            self.sweep(entry, now);
+            entry.core.handle_timeout(now);
+            self.send(entry, due);
+        }
+        entry.visits = entry.visits.wrapping_add(1);
+        let delivered = entry.deliver(&mut self.tally);
+        match entry.closed_at {
+            Some(at) if delivered || now.saturating_duration_since(at) > FAREWELL => None,
+            _ => Some(period_ms(entry.core.ptime_ms())),
+        }
+    }
+
+    fn sweep(&mut self, entry: &mut Entry, now: Instant) {
+        let Some(sockets) = &entry.sockets else { return };
+        for _ in 0..SWEEP_MAX {
+            match sockets.rtp.recv_from(&mut self.datagram) {
+                Ok((len, from)) => entry.core.handle_rtp(&self.datagram[..len], from, now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => {} // The far end's ICMP about a packet of ours; the next call reads on.
+            }
+        }
+        if entry.visits.is_multiple_of(RTCP_EVERY) {
+            for _ in 0..SWEEP_MAX {
+                match sockets.rtcp.recv_from(&mut self.datagram) {
+                    Ok((len, from)) => entry.core.handle_rtcp(&self.datagram[..len], from, now),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, entry: &mut Entry, due: Instant) {
+        let Some(sockets) = &entry.sockets else { return };
+        while let Some(transmit) = entry.core.poll_packet(due, &mut self.packet) {
+            let socket = match transmit.channel {
+                Channel::Rtp => &sockets.rtp,
+                Channel::Rtcp => &sockets.rtcp,
+            };
+            // A refused port shows here too; the far end may open it yet, and dead media is told from silence.
+            if socket.send_to(&self.packet[..transmit.len], transmit.to).is_err() {
+                self.tally.send_failures += 1;
+            }
+        }
+    }
+
+    fn close(&mut self, entry: &mut Entry, now: Instant) {
+        let Some(sockets) = entry.sockets.take() else { return };
+        if let Some(transmit) = entry.core.close(now, &mut self.packet) {
+            let socket = match transmit.channel {
+                Channel::Rtp => &sockets.rtp,
+                Channel::Rtcp => &sockets.rtcp,
+            };
+            if socket.send_to(&self.packet[..transmit.len], transmit.to).is_err() {
+                self.tally.send_failures += 1;
+            }
+        }
+        drop(sockets);
+        self.shared.release(self.index, entry.port);
+        entry.closed_at = Some(now);
+        let stats = entry.core.close_events();
+        for (name, count) in [
+            ("aftercall_rtp_received_total", stats.received),
+            ("aftercall_rtp_sent_total", stats.sent),
+            ("aftercall_rtp_lost_total", stats.lost),
+            ("aftercall_rtp_late_total", stats.late),
+            ("aftercall_rtp_duplicates_total", stats.duplicates),
+            ("aftercall_rtp_malformed_total", stats.malformed),
+            ("aftercall_rtp_strangers_total", stats.strangers),
+        ] {
+            metrics::counter!(name).increment(u64::from(count));
+        }
+    }
+
+    /// The engine stops: every leg says goodbye and tells its owner what it still can.
+    fn close_all(&mut self) {
+        let now = Instant::now();
+        for slot in 0..self.wheel.len() {
+            for mut entry in std::mem::take(&mut self.wheel[slot]) {
+                self.close(&mut entry, now);
+                entry.deliver(&mut self.tally);
+            }
+        }
+        self.legs = 0;
+    }
+
+    fn sleep_until(&self, tick: u64) {
+        let at = Duration::from_millis(tick) + Duration::from_nanos(self.epoch_time.tv_nsec.unsigned_abs());
+        let seconds = self.epoch_time.tv_sec + at.as_secs() as i64;
+        let target = Timespec { tv_sec: seconds, tv_nsec: i64::from(at.subsec_nanos()) };
+        // Interrupted by a signal it just sleeps on.
+        while clock_nanosleep_absolute(ClockId::Monotonic, &target) == Err(rustix::io::Errno::INTR) {}
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        self.epoch.elapsed().as_millis() as u64
+    }
+
+    fn flush(&mut self) {
+        self.flushed = Instant::now();
+        let tally = std::mem::take(&mut self.tally);
+        metrics::gauge!("aftercall_rtp_legs", "thread" => self.index.to_string()).set(self.legs as f64);
+        for (name, count) in [
+            ("aftercall_rtp_late_wakes_total", tally.late_wakes),
+            ("aftercall_rtp_skipped_ms_total", tally.skipped_ms),
+            ("aftercall_rtp_send_failures_total", tally.send_failures),
+            ("aftercall_rtp_blocked_events_total", tally.blocked_events),
+        ] {
+            if count > 0 {
+                metrics::counter!(name).increment(count);
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Hands over what the owner's channel takes. True when nothing is left.
+    fn deliver(&mut self, tally: &mut Tally) -> bool {
+        while let Some(event) = self.stuck.take().or_else(|| self.core.poll_event()) {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(TrySendError::Full(event)) => {
+                    tally.blocked_events += 1;
+                    self.stuck = Some(event);
+                    return false;
+                }
+                Err(TrySendError::Closed(_)) => while self.core.poll_event().is_some() {},
+            }
+        }
+        true
+    }
+}
+
+/// The time between two visits: a whole fraction of the frame time, at most 20 ms.
+fn period_ms(ptime_ms: u8) -> u64 {
+    match ptime_ms {
+        10 | 50 => 10,
+        30 => 15,
+        _ => PERIOD_MS,
+    }
+}

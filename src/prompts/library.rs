@@ -1,0 +1,186 @@
+//! All prompts in memory, encoded for every codec and shared by all calls.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::wav::{self, RATE_HZ, WavError};
+use crate::domain::{Language, PromptCatalogue, PromptName};
+use crate::media::Prompt;
+
+/// Why the prompts cannot be used. The service does not start without them.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptsError {
+    /// A folder or file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// What could not be read.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no language folder with a `texts.toml`.
+    #[error("{}: holds no language folder with a texts.toml", .0.display())]
+    Empty(PathBuf),
+    /// A folder's name is no language.
+    #[error("{}: the folder's name is not a language", .0.display())]
+    NotALanguage(PathBuf),
+    /// `texts.toml` is not a flat table of names and texts.
+    #[error("{}: {message}", path.display())]
+    Texts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// A text has no recording.
+    #[error("{}: is missing, though texts.toml names it", .0.display())]
+    Missing(PathBuf),
+    /// A recording cannot be used.
+    #[error(transparent)]
+    Wav(#[from] WavError),
+}
+
+/// The prompts of all languages.
+#[derive(Debug, Default)]
+pub struct Library {
+    prompts: BTreeMap<Language, HashMap<Box<str>, Arc<Prompt>>>,
+}
+
+impl Library {
+    /// Loads `dir/LANGUAGE/*.wav` by the `texts.toml` of each language. Recordings without a text are left out.
+    ///
+    /// # Errors
+    /// The first file that is missing or wrong, by name.
+    pub fn load(dir: &Path) -> Result<Self, PromptsError> {
+        let mut prompts = BTreeMap::new();
+        for (language, folder) in languages(dir)? {
+            let mut of_language = HashMap::new();
+            for (name, text) in texts(&folder)? {
+                let path = folder.join(format!("{name}.wav"));
+                if !path.is_file() {
+                    return Err(PromptsError::Missing(path));
+                }
+                let narrow = wav::read_prompt(&path)?;
+                let wide = wav::resample(wav::to_f32(&narrow), RATE_HZ, 2 * RATE_HZ)
+                    .ok_or_else(|| WavError::Unconvertible { path: path.clone(), rate_hz: RATE_HZ })?;
+                // The last samples may fall to rounding; the shorter form would cut the other.
+                let mut wide = wav::to_i16(&wide);
+                wide.resize(2 * narrow.len(), 0);
+                of_language.insert(name.as_str().into(), Arc::new(Prompt::new(&name, &text, &narrow, &wide)));
+            }
+            prompts.insert(language, of_language);
+        }
+        Ok(Self { prompts })
+    }
+
+    /// A prompt by name.
+    #[must_use]
+    pub fn get(&self, language: &Language, name: &str) -> Option<Arc<Prompt>> {
+        self.prompts.get(language)?.get(name).cloned()
+    }
+
+    /// All languages, sorted.
+    pub fn languages(&self) -> impl Iterator<Item = &Language> {
+        self.prompts.keys()
+    }
+
+    /// The prompts of all languages together.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.prompts.values().map(HashMap::len).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl PromptCatalogue for Library {
+    fn duration(&self, language: &Language, name: &PromptName) -> Option<Duration> {
+        self.get(language, name.as_str()).map(|prompt| prompt.duration())
+    }
+}
+
+/// The language folders in order: those that hold a `texts.toml`.
+pub(super) fn languages(dir: &Path) -> Result<Vec<(Language, PathBuf)>, PromptsError> {
+    let unreadable = |source| PromptsError::Unreadable { path: dir.into(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let folder = entry.map_err(unreadable)?.path();
+        if !folder.join("texts.toml").is_file() {
+            continue;
+        }
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let language = name.parse().map_err(|_| PromptsError::NotALanguage(folder.clone()))?;
+        found.push((language, folder));
+    }
+    if found.is_empty() {
+        return Err(PromptsError::Empty(dir.into()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The flat table `name = "text"` of one language.
+pub(super) fn texts(folder: &Path) -> Result<BTreeMap<String, String>, PromptsError> {
+    let path = folder.join("texts.toml");
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| PromptsError::Unreadable { path: path.clone(), source })?;
+    let wrong = |message: String| PromptsError::Texts { path: path.clone(), message };
+    let texts: BTreeMap<String, String> = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    for name in texts.keys() {
+        name.parse::<PromptName>().map_err(|error| wrong(format!("the name {name:?}: {error}")))?;
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Codec;
+    use crate::prompts::wav::write_prompt;
+
+    #[test]
+    fn a_folder_becomes_prompts_in_every_codec() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("en");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("texts.toml"), "hello = \"Hello.\"\n").unwrap();
+        let tone: Vec<i16> = (0..1234).map(|i| (4000.0 * (f64::from(i) * 0.3).sin()) as i16).collect();
+        write_prompt(&folder.join("hello.wav"), &tone).unwrap();
+        let library = Library::load(dir.path()).unwrap();
+        let english = "en".parse().unwrap();
+        let prompt = library.get(&english, "hello").unwrap();
+        assert_eq!(prompt.text(), "Hello.");
+        assert_eq!(prompt.duration(), Duration::from_micros(154_250));
+        assert!(Codec::ALL.iter().all(|&codec| prompt.octets(codec).len() == 1234));
+        assert!(library.get(&english, "bye").is_none());
+        assert_eq!(library.languages().collect::<Vec<_>>(), [&english]);
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(Library::load(dir.path()), Err(PromptsError::Empty(_))));
+        let folder = dir.path().join("en");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("texts.toml"), "hello = \"Hello.\"\n").unwrap();
+        let error = Library::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("hello.wav: is missing"), "{error}");
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: 44_100,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        hound::WavWriter::create(folder.join("hello.wav"), spec).unwrap().finalize().unwrap();
+        let error = Library::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("hello.wav: 44100 Hz, 16 bit, 2 channel(s)"), "{error}");
+        std::fs::write(folder.join("texts.toml"), "hello = 3\n").unwrap();
+        assert!(matches!(Library::load(dir.path()), Err(PromptsError::Texts { .. })));
+    }
+}

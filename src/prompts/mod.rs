@@ -1,0 +1,14 @@
+//! The recorded prompts: loaded and encoded at the start, checked for what callers would hear, imported from any WAV.
+//!
+//! A folder for each language holds `NAME.wav` (8 kHz, 16 bit, mono) and `texts.toml`, a flat table of what each one
+//! says.
+
+mod check;
+mod import;
+mod library;
+mod wav;
+
+pub use check::{Finding, Problem, check};
+pub use import::{ImportError, Imported, import};
+pub use library::{Library, PromptsError};
+pub use wav::WavError;
