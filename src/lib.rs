@@ -6,4 +6,6 @@ pub mod dialogue;
 pub mod domain;
 pub mod media;
 pub mod prompts;
+pub mod scoring;
 pub mod sip;
+pub mod store;

@@ -2,11 +2,13 @@
 
 mod media;
 mod sip;
+mod store;
 
 pub use media::{InBand, MediaConfig};
 pub use sip::{
     AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
 };
+pub use store::StoreConfig;
 
 /// A section that can tell whether its values make sense together.
 pub trait Checked {

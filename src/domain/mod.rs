@@ -19,7 +19,7 @@ pub use ids::{
 pub use play::{PlayId, PromptCatalogue};
 pub use record::{
     CallStats, Decision, DecisionReason, DialogTrace, Disposition, Entry, Fact, FailReason, Origin,
-    SkipReason, StoredContext,
+    SkipReason, Stage, StoredContext,
 };
 pub use scale::{Better, Scale};
 pub use stream::{AgreedStream, Codec, Direction, TelephoneEvent};

@@ -244,6 +244,17 @@ pub enum Disposition {
 }
 
 impl Disposition {
+    /// All dispositions.
+    pub const ALL: [Self; 7] = [
+        Self::NotSelected,
+        Self::Complete,
+        Self::Partial,
+        Self::BreakOff,
+        Self::Refused,
+        Self::NoAnswer,
+        Self::Failed,
+    ];
+
     /// The name in rows and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -255,6 +266,43 @@ impl Disposition {
             Self::Refused => "refused",
             Self::NoAnswer => "no_answer",
             Self::Failed => "failed",
+        }
+    }
+}
+
+/// How far a call came: the steps of the funnel, each one holding the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The PBX offered it.
+    Offered,
+    /// It was chosen for a survey.
+    Selected,
+    /// We answered.
+    Answered,
+    /// The caller heard the first question begin.
+    Asked,
+    /// The caller gave at least one answer.
+    Responded,
+    /// The response is complete.
+    Complete,
+}
+
+impl Stage {
+    /// All stages, the widest first.
+    pub const ALL: [Self; 6] =
+        [Self::Offered, Self::Selected, Self::Answered, Self::Asked, Self::Responded, Self::Complete];
+
+    /// The name in rows and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Selected => "selected",
+            Self::Answered => "answered",
+            Self::Asked => "asked",
+            Self::Responded => "responded",
+            Self::Complete => "complete",
         }
     }
 }

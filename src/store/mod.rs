@@ -1,0 +1,203 @@
+//! What is kept: an append-only journal of facts, and rows and sums made from it in the same transaction.
+//!
+//! One task writes ([`writer`]); an answer that was acknowledged is on disk. Everything but the journal can be made
+//! again ([`rebuild`]). Callers are kept under a keyed hash ([`Privacy`]), never by their number.
+
+mod ids;
+mod privacy;
+mod project;
+mod rebuild;
+mod schema;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod views;
+mod writer;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::StoreConfig;
+use crate::domain::{CallId, DialogTrace, Entry};
+
+pub use privacy::Privacy;
+pub use rebuild::{Rebuilt, rebuild};
+pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
+
+use ids::Ids;
+use writer::{Job, Writer};
+
+/// Facts that belong together: all are on disk, or none.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The facts in their order. All of one call.
+    pub entries: Vec<Entry>,
+    /// What a BYE would need, once there is a dialog; it replaces an earlier one.
+    pub dialog: Option<DialogTrace>,
+}
+
+/// Whether answers can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// They can.
+    Good,
+    /// The disk, or the size that the configuration allows, is nearly used up. Running calls are still written.
+    Full,
+    /// The last write failed.
+    Failing,
+}
+
+/// A call that was open when the service went away, and is now closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// The call.
+    pub call: CallId,
+    /// Its dialog, to be ended by a BYE; `None` when it never had one.
+    pub dialog: Option<DialogTrace>,
+}
+
+/// Why the store could not do something.
+#[derive(Clone, Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says it")]
+pub enum StoreError {
+    #[error("cannot open {path}: {source}", path = path.display())]
+    Open { path: PathBuf, source: Arc<sqlx::Error> },
+    #[error("another process works on {path}", path = path.display())]
+    InUse { path: PathBuf },
+    #[error("the folder of {path} cannot be used: {kind}", path = path.display())]
+    Folder { path: PathBuf, kind: std::io::ErrorKind },
+    #[error("the secret file {path} cannot be used: {source}", path = path.display())]
+    Secret { path: PathBuf, source: Arc<std::io::Error> },
+    #[error("SQLite {version} has a fault that can damage the database; 3.51.3 or newer is needed")]
+    OldSqlite { version: String },
+    #[error("the tables of {path} cannot be brought up to date: {source}", path = path.display())]
+    Migrate { path: PathBuf, source: Arc<sqlx::migrate::MigrateError> },
+    #[error("cannot write: {0}")]
+    Write(Arc<sqlx::Error>),
+    #[error("cannot read: {0}")]
+    Read(Arc<sqlx::Error>),
+    #[error("a fact cannot be put into words: {0}")]
+    Encode(Arc<serde_json::Error>),
+    #[error("row {id} of {table} makes no sense: {what}")]
+    Damaged { table: &'static str, id: String, what: String },
+    #[error("{path} exists already", path = path.display())]
+    Exists { path: PathBuf },
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A handle to the store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    health: watch::Receiver<Health>,
+    ids: Arc<Ids>,
+    privacy: Privacy,
+    views: Views,
+    /// Held until the last handle is gone, so that no second process writes.
+    _lock: Arc<File>,
+}
+
+impl Store {
+    /// Opens or makes the database, closes the calls that an earlier run left open, and starts to write.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while another process has it open for writing; else what the file or the secret brings.
+    pub async fn open(config: &StoreConfig, data_dir: &Path) -> Result<(Self, Vec<Orphan>), StoreError> {
+        let path = data_dir.join(&config.file);
+        let lock = lock(&path)?;
+        let secret = data_dir.join(&config.secret_file);
+        let privacy = Privacy::load_or_create(&secret)
+            .map_err(|e| StoreError::Secret { path: secret, source: Arc::new(e) })?;
+        let conn = schema::open_writer(&path, config).await?;
+        let views = Views::open(&path).await?;
+        let left_open = views.open_calls().await?;
+        let sealed = views.sealed_dialogs().await?;
+        let (jobs, receiver) = mpsc::channel(config.queue_max);
+        let (health_in, health) = watch::channel(Health::Good);
+        let ids = Arc::new(Ids::new(config.node));
+        let open: HashMap<_, _> = left_open.iter().map(|row| (row.id, row.clone())).collect();
+        let writer = Writer {
+            conn,
+            path,
+            config: config.clone(),
+            ids: Arc::clone(&ids),
+            privacy: privacy.clone(),
+            jobs: receiver,
+            health: health_in,
+            open,
+        };
+        tokio::spawn(writer.run());
+        let store = Self { jobs, health, ids, privacy, views, _lock: Arc::new(lock) };
+        let mut orphans = Vec::new();
+        for row in left_open {
+            let entry =
+                Entry { call: row.id, at_us: jiff::Timestamp::now().as_microsecond(), fact: row.crashed() };
+            store.append(Batch { entries: vec![entry], dialog: None }).await?;
+            let dialog = sealed.get(&row.id).and_then(|sealed| store.privacy.unseal(row.id, sealed));
+            orphans.push(Orphan { call: row.id, dialog });
+        }
+        Ok((store, orphans))
+    }
+
+    /// Writes facts down; comes back when they are on disk. Waits for a place when too many writes wait already.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]: nothing of the batch is on disk.
+    pub async fn append(&self, batch: Batch) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.jobs.send(Job::Write { batch: Box::new(batch), done }).await.map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// A new call's id: UUID version 7, with this node's number in it.
+    #[must_use]
+    pub fn new_call_id(&self) -> CallId {
+        CallId(self.ids.next())
+    }
+
+    /// Whether answers can be kept. Ask before a call is taken; costs next to nothing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        *self.health.borrow()
+    }
+
+    /// What hides callers.
+    #[must_use]
+    pub fn privacy(&self) -> &Privacy {
+        &self.privacy
+    }
+
+    /// What can be read.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// Writes what waits, tidies the file and ends the writer. Later writes are refused.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Job::Close { done }).await.is_ok() {
+            closed.await.ok();
+        }
+        self.views.close().await;
+    }
+}
+
+/// Locks the database against a second writing process; the lock goes with the file handle.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let folder = |e: std::io::Error| StoreError::Folder { path: path.to_owned(), kind: e.kind() };
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(folder)?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::create(&name).map_err(folder)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| StoreError::InUse { path: path.to_owned() })?;
+    Ok(file)
+}

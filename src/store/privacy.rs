@@ -1,0 +1,139 @@
+//! The secret of this installation: caller hashes and sealed dialogs.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use chacha20poly1305::aead::{Aead, KeyInit};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, KeyInit as _, Mac};
+use sha2::Sha256;
+
+use crate::domain::{CallId, CallerHash, CallerNumber, DialogTrace};
+
+/// Shortest secret, in bytes.
+const SECRET_MIN: usize = 32;
+/// Longest secret read, in bytes.
+const SECRET_MAX: u64 = 4096;
+/// Length of the random nonce before a sealed text, in bytes.
+const NONCE: usize = 24;
+
+/// What hides callers. Its `Debug` shows nothing.
+#[derive(Clone)]
+pub struct Privacy {
+    caller_key: [u8; 32],
+    mystery_key: [u8; 32],
+    dialogs: XChaCha20Poly1305,
+}
+
+impl std::fmt::Debug for Privacy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Privacy")
+    }
+}
+
+impl Privacy {
+    /// Reads the secret, or makes one, readable by the owner alone, when the file is not there.
+    ///
+    /// # Errors
+    /// The file's; [`io::ErrorKind::InvalidData`] when it holds fewer than 32 bytes.
+    pub fn load_or_create(path: &Path) -> io::Result<Self> {
+        let mut secret = Vec::new();
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Ok(mut file) => {
+                secret.resize(SECRET_MIN, 0);
+                getrandom::fill(&mut secret).map_err(io::Error::other)?;
+                file.write_all(&secret)?;
+                file.sync_all()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                std::fs::File::open(path)?.take(SECRET_MAX).read_to_end(&mut secret)?;
+            }
+            Err(error) => return Err(error),
+        }
+        if secret.len() < SECRET_MIN {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the secret has fewer than 32 bytes"));
+        }
+        Ok(Self::new(&secret))
+    }
+
+    /// From a secret at hand.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self {
+            caller_key: mac(secret, b"aftercall caller"),
+            mystery_key: mac(secret, b"aftercall mystery"),
+            dialogs: XChaCha20Poly1305::new(&mac(secret, b"aftercall dialog").into()),
+        }
+    }
+
+    /// A caller's number under the keyed HMAC-SHA-256.
+    #[must_use]
+    pub fn caller_hash(&self, number: &CallerNumber) -> CallerHash {
+        CallerHash(mac(&self.caller_key, number.expose().as_bytes()))
+    }
+
+    /// The key under which a mystery caller's token is made from a call reference, unless the configuration has one.
+    #[must_use]
+    pub fn mystery_key(&self) -> [u8; 32] {
+        self.mystery_key
+    }
+
+    /// Seals a dialog for one call; it opens for no other.
+    pub(super) fn seal(&self, call: CallId, dialog: &DialogTrace) -> Option<Vec<u8>> {
+        let text = serde_json::to_vec(dialog).ok()?;
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).ok()?;
+        let payload = chacha20poly1305::aead::Payload { msg: &text, aad: call.0.as_bytes() };
+        let closed = self.dialogs.encrypt(&XNonce::from(nonce), payload).ok()?;
+        Some([&nonce[..], &closed].concat())
+    }
+
+    /// Opens what [`Self::seal`] sealed; `None` for anything else.
+    pub(super) fn unseal(&self, call: CallId, sealed: &[u8]) -> Option<DialogTrace> {
+        let (nonce, closed) = sealed.split_first_chunk::<NONCE>()?;
+        let payload = chacha20poly1305::aead::Payload { msg: closed, aad: call.0.as_bytes() };
+        let text = self.dialogs.decrypt(&XNonce::from(*nonce), payload).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(text);
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_for_the_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        let number = CallerNumber::new("+31201234567").unwrap();
+        let first = Privacy::load_or_create(&path).unwrap().caller_hash(&number);
+        assert_eq!(Privacy::load_or_create(&path).unwrap().caller_hash(&number), first);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_ne!(Privacy::new(&[7; 32]).caller_hash(&number), first);
+        std::fs::write(&path, "short").unwrap();
+        assert!(Privacy::load_or_create(&path).is_err());
+    }
+
+    #[test]
+    fn a_sealed_dialog_opens_for_its_call_only() {
+        let privacy = Privacy::new(&[1; 32]);
+        let dialog = crate::store::tests::dialog();
+        let (one, other) = (CallId(Uuid::from_u128(1)), CallId(Uuid::from_u128(2)));
+        let sealed = privacy.seal(one, &dialog).unwrap();
+        assert_eq!(privacy.unseal(one, &sealed), Some(dialog));
+        assert_eq!(privacy.unseal(other, &sealed), None);
+        assert_eq!(privacy.unseal(one, &sealed[..10]), None);
+    }
+}

@@ -1,0 +1,312 @@
+//! The store on a real file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use sqlx::{ConnectOptions, Row, ValueRef};
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::*;
+
+const START_US: i64 = 1_795_000_000_000_000;
+
+pub(super) fn dialog() -> DialogTrace {
+    DialogTrace {
+        transport: "udp".into(),
+        peer: "192.0.2.7:5060".parse().unwrap(),
+        call_id: "a84b4c76e66710".into(),
+        local_tag: "314159".into(),
+        remote_tag: "1928301774".into(),
+        target: "sip:pbx@192.0.2.7".into(),
+        routes: vec!["<sip:proxy.example;lr>".into()],
+        local_uri: "sip:survey@example.org".into(),
+        remote_uri: "sip:pbx@192.0.2.7".into(),
+        cseq: 7,
+    }
+}
+
+fn offered(agent: &str, queue: &str) -> Fact {
+    Fact::Offered(StoredContext {
+        trunk: "pbx".parse().unwrap(),
+        agent: agent.parse().ok(),
+        queue: queue.parse().ok(),
+        call_ref: "c100001".parse().ok(),
+        caller: Some(CallerHash([9; 32])),
+        language: "nl".parse().ok(),
+        trigger: Trigger::Hangup,
+        talk_s: Some(42),
+        first_hang_up: Some(Party::Agent),
+    })
+}
+
+fn decided(count: u64) -> Fact {
+    Fact::Decided(Decision {
+        origin: Origin::Sampled,
+        survey: Some(("short".parse().unwrap(), SurveyVersion(2))),
+        reason: DecisionReason::Nth,
+        count: Some(count),
+        draw_ppm: None,
+    })
+}
+
+fn asked(question: &str) -> Fact {
+    Fact::Asked { question: question.parse().unwrap(), attempt: 1 }
+}
+
+fn answer(question: &str, value: i16) -> Fact {
+    Fact::Answer(Answer {
+        question: question.parse().unwrap(),
+        kind: QuestionKind::Csat,
+        scale: Some(Scale { min: 1, max: 5, better: Better::Higher }),
+        value: AnswerValue::Rating(value),
+        given_by: GivenBy::Key,
+        keys: vec![Digit::from_char('4').unwrap()],
+        ambiguous: false,
+        attempt: 1,
+        barge_in: true,
+        took_ms: 1500,
+    })
+}
+
+fn ended(disposition: Disposition) -> Fact {
+    Fact::Ended {
+        disposition,
+        left_at: None,
+        failure: None,
+        by_caller: false,
+        stats: Some(CallStats::default()),
+    }
+}
+
+fn batch(call: CallId, facts: impl IntoIterator<Item = Fact>) -> Batch {
+    let entries = facts.into_iter().enumerate().map(|(i, fact)| {
+        let at_us = START_US + i64::try_from(i).unwrap();
+        Entry { call, at_us, fact }
+    });
+    Batch { entries: entries.collect(), dialog: None }
+}
+
+fn config() -> StoreConfig {
+    StoreConfig { free_min_mib: 1, ..StoreConfig::default() }
+}
+
+async fn open(folder: &Path) -> (Store, Vec<Orphan>) {
+    Store::open(&config(), folder).await.unwrap()
+}
+
+fn whole_call(rating: i16) -> Vec<Fact> {
+    let begin = [offered("anna", "sales"), decided(3), Fact::Answered { codec: Codec::Pcma }];
+    let rest =
+        [asked("q1"), answer("q1", rating), asked("q2"), answer("q2", 5), ended(Disposition::Complete)];
+    begin.into_iter().chain(rest).collect()
+}
+
+#[tokio::test]
+async fn a_call_goes_in_and_comes_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, orphans) = open(folder.path()).await;
+    assert_eq!((orphans.len(), store.health()), (0, Health::Good));
+    let call = store.new_call_id();
+    let facts = whole_call(4);
+    store.append(batch(call, facts[..3].to_vec())).await.unwrap();
+    let running = store.views().calls(&CallFilter::default()).await.unwrap();
+    assert_eq!((running[0].stage.as_str(), running[0].ended_us), ("answered", None));
+    store.append(batch(call, facts[3..].to_vec())).await.unwrap();
+
+    let calls = store
+        .views()
+        .calls(&CallFilter { agent: "anna".parse().ok(), ..CallFilter::default() })
+        .await
+        .unwrap();
+    let [row] = &calls[..] else { panic!("{calls:?}") };
+    assert_eq!((row.id, row.answers.as_str(), row.call_ref.as_deref()), (call, "4 5", Some("c100001")));
+    assert_eq!((row.disposition.as_deref(), row.stage.as_str()), (Some("complete"), "complete"));
+    let story: Vec<Fact> = store.views().story(call).await.unwrap().into_iter().map(|e| e.fact).collect();
+    assert_eq!(story, facts);
+
+    let nobody = CallFilter { queue: "care".parse().ok(), ..CallFilter::default() };
+    assert_eq!(store.views().calls(&nobody).await.unwrap(), []);
+    let tallies = store.views().report(GroupBy::Agent, &Scope::default()).await.unwrap();
+    let counts: Vec<_> =
+        tallies.answers.iter().map(|t| (t.group.as_str(), t.question.as_str(), &t.counts)).collect();
+    assert_eq!(format!("{counts:?}"), r#"[("anna", "q1", {"4": 1}), ("anna", "q2", {"5": 1})]"#);
+    assert_eq!((tallies.outcomes[0].stage, tallies.outcomes[0].n), (Stage::Complete, 1));
+    store.close().await;
+    assert!(matches!(store.append(batch(call, [asked("q3")])).await, Err(StoreError::Closed)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_share_transactions() {
+    const CALLS: usize = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let begun = std::time::Instant::now();
+    let calls: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let call = store.new_call_id();
+                let first = Batch { dialog: Some(dialog()), ..batch(call, whole_call(4)[..3].to_vec()) };
+                store.append(first).await.unwrap();
+                store.append(batch(call, [ended(Disposition::Complete)])).await.unwrap();
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    let rate = CALLS as f64 / begun.elapsed().as_secs_f64();
+    println!("{rate:.0} calls a second, two writes each");
+    let tallies = store.views().report(GroupBy::Day, &Scope::default()).await.unwrap();
+    assert_eq!(tallies.outcomes.iter().map(|t| t.n).sum::<u64>(), CALLS as u64);
+    assert_eq!(store.views().sealed_dialogs().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_full_database_refuses_and_loses_nothing_that_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StoreConfig { size_max_mib: Some(1), ..config() };
+    let (store, _) = Store::open(&config, folder.path()).await.unwrap();
+    let mut kept = Vec::new();
+    let refused = loop {
+        let call = store.new_call_id();
+        match store.append(batch(call, whole_call(3))).await {
+            Ok(()) => kept.push(call),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, StoreError::Write(_)), "{refused}");
+    assert_eq!(store.health(), Health::Full);
+    let rows = store.views().calls(&CallFilter::default()).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), kept);
+}
+
+#[tokio::test]
+async fn calls_left_open_are_closed_with_what_they_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let (answered, silent) = (store.new_call_id(), store.new_call_id());
+    let first = Batch { dialog: Some(dialog()), ..batch(answered, whole_call(2)[..5].to_vec()) };
+    store.append(first).await.unwrap();
+    store.append(batch(silent, whole_call(2)[..4].to_vec())).await.unwrap();
+    store.close().await; // Closes the file, not the calls.
+    drop(store);
+
+    let (store, orphans) = open_once_free(folder.path()).await;
+    let wanted = [Orphan { call: answered, dialog: Some(dialog()) }, Orphan { call: silent, dialog: None }];
+    assert_eq!(orphans, wanted);
+    let rows = store.views().calls(&CallFilter::default()).await.unwrap();
+    let ends: Vec<_> =
+        rows.iter().map(|r| (r.disposition.as_deref(), r.failure.as_deref(), r.left_at.as_deref())).collect();
+    let (partial, failed, crash) = (Some("partial"), Some("failed"), Some("crash"));
+    assert_eq!(ends, [(partial, crash, Some("q1")), (failed, crash, Some("q1"))]);
+    assert_eq!(store.views().sealed_dialogs().await.unwrap().len(), 0);
+}
+
+/// The last handle's lock goes with the last task that holds one.
+async fn open_once_free(folder: &Path) -> (Store, Vec<Orphan>) {
+    loop {
+        match Store::open(&config(), folder).await {
+            Err(StoreError::InUse { .. }) => tokio::task::yield_now().await,
+            other => return other.unwrap(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_process_writes_and_others_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    assert!(matches!(Store::open(&config(), folder.path()).await, Err(StoreError::InUse { .. })));
+    assert!(matches!(rebuild(&config(), folder.path()).await, Err(StoreError::InUse { .. })));
+    store.append(batch(store.new_call_id(), whole_call(1))).await.unwrap();
+    let copy = folder.path().join("copy.db");
+    let reader = Views::open(&folder.path().join("aftercall.db")).await.unwrap();
+    reader.backup(&copy).await.unwrap();
+    assert!(matches!(reader.backup(&copy).await, Err(StoreError::Exists { .. })));
+    let copied = Views::open(&copy).await.unwrap().calls(&CallFilter::default()).await.unwrap();
+    assert_eq!(copied, store.views().calls(&CallFilter::default()).await.unwrap());
+}
+
+/// All that the journal decides, as text.
+async fn projections(folder: &Path) -> String {
+    let path = folder.join("aftercall.db");
+    let mut conn = schema::read_options(&path).connect().await.unwrap();
+    let mut text = String::new();
+    for sql in [
+        "SELECT * FROM calls ORDER BY id",
+        "SELECT * FROM answers ORDER BY call_id, position",
+        "SELECT * FROM rollup_answers ORDER BY day, origin, survey, question, queue, agent, value",
+        "SELECT * FROM rollup_calls ORDER BY day, origin, survey, queue, agent, disposition, stage",
+        "SELECT * FROM queue_counts ORDER BY queue",
+    ] {
+        for row in sqlx::query(sql).fetch_all(&mut conn).await.unwrap() {
+            for i in 0..row.len() {
+                let value = row.try_get_raw(i).unwrap();
+                text += &match value.type_info().to_string().as_str() {
+                    _ if value.is_null() => "null".into(),
+                    "INTEGER" => row.get::<i64, _>(i).to_string(),
+                    "BLOB" => format!("{:02x?}", row.get::<Vec<u8>, _>(i)),
+                    _ => row.get::<String, _>(i),
+                };
+                text.push('|');
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn any_fact() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        3 => ("[ab]", "[st]").prop_map(|(agent, queue)| offered(&agent, &queue)),
+        3 => (0u64..9).prop_map(decided),
+        2 => Just(Fact::Answered { codec: Codec::G722 }),
+        2 => Just(asked("q1")),
+        1 => Just(Fact::Held { on: true }),
+        4 => ("q[12]", 1i16..6).prop_map(|(question, value)| answer(&question, value)),
+        2 => proptest::sample::select(Disposition::ALL.to_vec()).prop_map(ended),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #[test]
+    fn a_rebuild_gives_the_same(facts in proptest::collection::vec((0u128..6, any_fact()), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = TempDir::new().unwrap();
+            let (store, _) = open(folder.path()).await;
+            let mut begun = std::collections::HashSet::new();
+            for (n, fact) in facts {
+                if matches!(fact, Fact::Offered(_)) && !begun.insert(n) {
+                    continue; // An id is used once.
+                }
+                store.append(batch(CallId(uuid::Uuid::from_u128(n)), [fact])).await.unwrap();
+            }
+            store.close().await;
+            drop(store);
+            let before = projections(folder.path()).await;
+            loop {
+                match rebuild(&config(), folder.path()).await {
+                    Err(StoreError::InUse { .. }) => tokio::task::yield_now().await,
+                    other => { other.unwrap(); break }
+                };
+            }
+            assert_eq!(projections(folder.path()).await, before);
+        });
+    }
+}
+
+#[tokio::test]
+async fn health_comes_back_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) =
+        Store::open(&StoreConfig { free_min_mib: u64::MAX, ..config() }, folder.path()).await.unwrap();
+    let mut health = store.health.clone();
+    let full = tokio::time::timeout(Duration::from_secs(20), health.wait_for(|h| *h == Health::Full)).await;
+    assert!(full.is_ok(), "a disk with too little space was not seen");
+    store.append(batch(store.new_call_id(), whole_call(1))).await.unwrap(); // Running calls are still written.
+}

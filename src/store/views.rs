@@ -1,0 +1,450 @@
+//! What can be read: calls, one call's story, the sums that reports are made from, a copy of it all.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, FromRow, Row};
+use uuid::Uuid;
+
+use super::project::{CallRow, RollUps, day_text};
+use super::{StoreError, schema, sql};
+use crate::domain::{
+    AgentId, Better, CallId, CallRef, CallStats, Disposition, Entry, Origin, QueueId, Scale, SurveyId,
+};
+use crate::scoring::{AnswerTally, OutcomeTally, Tallies};
+
+/// Reading connections at once.
+const READERS_MAX: u32 = 4;
+/// Most calls in one answer; take more with [`CallFilter::after`].
+pub(super) const CALLS_MAX: u32 = 10_000;
+const DAY_US: i64 = 86_400_000_000;
+
+/// A handle for reading. Cheap to clone; works beside a running service.
+#[derive(Clone, Debug)]
+pub struct Views {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+/// Which calls to list. All that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct CallFilter {
+    /// Offered at this time or later, in microseconds since 1970 UTC.
+    pub from_us: Option<i64>,
+    /// Offered before this time.
+    pub to_us: Option<i64>,
+    /// Of this agent.
+    pub agent: Option<AgentId>,
+    /// Through this queue.
+    pub queue: Option<QueueId>,
+    /// With this survey.
+    pub survey: Option<SurveyId>,
+    /// That came out so.
+    pub disposition: Option<Disposition>,
+    /// Of this origin.
+    pub origin: Option<Origin>,
+    /// With this reference.
+    pub call_ref: Option<CallRef>,
+    /// After this call in the order of ids, to take up a list where it ended.
+    pub after: Option<CallId>,
+    /// The latest first, for a look at what happened last; else the earliest first.
+    pub latest_first: bool,
+    /// At most so many; 10,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// One call, as lists show it. Names are spelled as in the journal.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of `Fact` and `StoredContext`, described there")]
+pub struct CallSummary {
+    pub id: CallId,
+    pub offered_us: i64,
+    pub answered_us: Option<i64>,
+    pub ended_us: Option<i64>,
+    pub trunk: Option<String>,
+    pub agent: Option<String>,
+    pub queue: Option<String>,
+    pub call_ref: Option<String>,
+    pub talk_s: Option<i64>,
+    pub first_hang_up: Option<String>,
+    pub origin: Option<String>,
+    pub reason: Option<String>,
+    pub survey: Option<String>,
+    pub version: Option<i64>,
+    pub codec: Option<String>,
+    pub language: Option<String>,
+    pub stage: String,
+    pub disposition: Option<String>,
+    pub left_at: Option<String>,
+    pub failure: Option<String>,
+    pub by_caller: Option<bool>,
+    pub answer_count: i64,
+    /// The values in order, with a space between.
+    pub answers: String,
+    pub stats: Option<CallStats>,
+}
+
+/// What a report has a line for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupBy {
+    /// Every agent.
+    Agent,
+    /// Every queue.
+    Queue,
+    /// Every survey.
+    Survey,
+    /// Every day (UTC).
+    Day,
+}
+
+/// What a report covers. All that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Days from the one that holds this time on, in microseconds since 1970 UTC.
+    pub from_us: Option<i64>,
+    /// Days before the one that holds this time; a time within a day takes that day in.
+    pub to_us: Option<i64>,
+    /// Of this agent.
+    pub agent: Option<AgentId>,
+    /// Through this queue.
+    pub queue: Option<QueueId>,
+    /// With this survey.
+    pub survey: Option<SurveyId>,
+    /// Of this origin.
+    pub origin: Option<Origin>,
+}
+
+impl Views {
+    /// Opens an existing database for reading.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when it is not there or no database.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = schema::read_options(path);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options)
+            .await
+            .map_err(|e| StoreError::Open { path: path.to_owned(), source: Arc::new(e) })?;
+        Ok(Self { pool, path: path.to_owned() })
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Calls, by the time of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`], [`StoreError::Damaged`].
+    pub async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallSummary>, StoreError> {
+        let mut wheres = Wheres::default();
+        wheres.add("offered_us >= ", filter.from_us);
+        wheres.add("offered_us < ", filter.to_us);
+        wheres.add("agent = ", filter.agent.as_ref().map(ToString::to_string));
+        wheres.add("queue = ", filter.queue.as_ref().map(ToString::to_string));
+        wheres.add("survey = ", filter.survey.as_ref().map(ToString::to_string));
+        wheres.add("disposition = ", filter.disposition.map(|d| d.as_str().to_owned()));
+        wheres.add("origin = ", filter.origin.map(|o| o.as_str().to_owned()));
+        wheres.add("call_ref = ", filter.call_ref.as_ref().map(ToString::to_string));
+        let (beyond, order) = if filter.latest_first { ("id < ", "DESC") } else { ("id > ", "ASC") };
+        wheres.add(beyond, filter.after.map(|call| sql::bytes(call.0)));
+        let limit = filter.limit.unwrap_or(CALLS_MAX).min(CALLS_MAX);
+        let text = format!("SELECT * FROM calls{wheres} ORDER BY id {order} LIMIT {limit}");
+        let rows = wheres.bind(text).fetch_all(&self.pool).await.map_err(read_error)?;
+        rows.iter().map(summary).collect()
+    }
+
+    /// Everything that happened in one call, in order; empty for a call that we never had.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`], [`StoreError::Damaged`].
+    pub async fn story(&self, call: CallId) -> Result<Vec<Entry>, StoreError> {
+        self.lines_of(call).await?.iter().map(LineRow::entry).collect()
+    }
+
+    /// The sums for a report, from the roll-ups.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`], [`StoreError::Damaged`].
+    pub async fn report(&self, by: GroupBy, scope: &Scope) -> Result<Tallies, StoreError> {
+        let mut wheres = Wheres::default();
+        wheres.add("day >= ", scope.from_us.map(|us| day_text(us.div_euclid(DAY_US))));
+        wheres.add("day <= ", scope.to_us.map(|us| day_text((us - 1).div_euclid(DAY_US))));
+        wheres.add("agent = ", scope.agent.as_ref().map(ToString::to_string));
+        wheres.add("queue = ", scope.queue.as_ref().map(ToString::to_string));
+        wheres.add("survey = ", scope.survey.as_ref().map(ToString::to_string));
+        wheres.add("origin = ", scope.origin.map(|o| o.as_str().to_owned()));
+        let group = match by {
+            GroupBy::Agent => "agent",
+            GroupBy::Queue => "queue",
+            GroupBy::Survey => "survey",
+            GroupBy::Day => "day",
+        };
+        let key = "origin, survey, question, kind, scale_min, scale_max, better";
+        let text = format!(
+            "SELECT {group} AS grp, {key}, value, CAST(SUM(n) AS BIGINT) AS n FROM rollup_answers{wheres} \
+             GROUP BY {group}, {key}, value ORDER BY {group}, {key}, value"
+        );
+        let answers = wheres.bind(text).fetch_all(&self.pool).await.map_err(read_error)?;
+        let text = format!(
+            "SELECT {group} AS grp, origin, disposition, stage, CAST(SUM(n) AS BIGINT) AS n FROM rollup_calls{wheres} \
+             GROUP BY {group}, origin, disposition, stage ORDER BY {group}, origin, disposition, stage"
+        );
+        let outcomes = wheres.bind(text).fetch_all(&self.pool).await.map_err(read_error)?;
+        Ok(Tallies {
+            answers: answer_tallies(&answers)?,
+            outcomes: outcomes.iter().map(outcome_tally).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Writes a consistent copy while the service runs. The secret file is not in it: keep both, apart.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] rather than overwrite; [`StoreError::Write`].
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        if to.exists() {
+            return Err(StoreError::Exists { path: to.to_owned() });
+        }
+        let write = |e| StoreError::Write(Arc::new(e));
+        let options = schema::read_options(&self.path).pragma("query_only", "OFF");
+        let mut conn = options.connect().await.map_err(write)?;
+        let name = to.to_string_lossy().into_owned();
+        sqlx::query("VACUUM INTO $1").bind(name).execute(&mut conn).await.map_err(write)?;
+        conn.close().await.map_err(write)
+    }
+
+    /// The calls without an end, with what their facts add up to.
+    pub(super) async fn open_calls(&self) -> Result<Vec<CallRow>, StoreError> {
+        let ids: Vec<Vec<u8>> = sqlx::query_scalar("SELECT id FROM calls WHERE ended_us IS NULL ORDER BY id")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(read_error)?;
+        let mut calls = Vec::new();
+        for id in ids {
+            let call = CallId(uuid_of("calls", &id)?);
+            let lines = self.lines_of(call).await?;
+            let Some(first) = lines.first() else { continue };
+            let mut row = CallRow::new(call, first.node(), first.at_us);
+            let mut sums = RollUps::default(); // They were counted when the facts were written.
+            for line in &lines {
+                row.apply(&line.entry()?, &mut sums);
+            }
+            calls.push(row);
+        }
+        Ok(calls)
+    }
+
+    /// The sealed dialogs of open calls.
+    pub(super) async fn sealed_dialogs(&self) -> Result<HashMap<CallId, Vec<u8>>, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT call_id, sealed FROM open_dialogs")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(read_error)?;
+        rows.into_iter().map(|(id, sealed)| Ok((CallId(uuid_of("open_dialogs", &id)?), sealed))).collect()
+    }
+
+    async fn lines_of(&self, call: CallId) -> Result<Vec<LineRow>, StoreError> {
+        let text = format!("SELECT {LINE_COLUMNS} FROM journal WHERE call_id = $1 ORDER BY id");
+        let query = sqlx::query_as(AssertSqlSafe(text)).bind(sql::bytes(call.0));
+        query.fetch_all(&self.pool).await.map_err(read_error)
+    }
+}
+
+/// What [`LineRow`] reads.
+pub(super) const LINE_COLUMNS: &str = "id, node, call_id, at_us, body";
+
+/// One journal line as read.
+#[derive(Debug)]
+pub(super) struct LineRow {
+    pub(super) id: Vec<u8>,
+    node: i64,
+    call: Vec<u8>,
+    at_us: i64,
+    body: String,
+}
+
+impl<'r> FromRow<'r, SqliteRow> for LineRow {
+    fn from_row(row: &'r SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            node: row.try_get("node")?,
+            call: row.try_get("call_id")?,
+            at_us: row.try_get("at_us")?,
+            body: row.try_get("body")?,
+        })
+    }
+}
+
+impl LineRow {
+    pub(super) fn entry(&self) -> Result<Entry, StoreError> {
+        let call = CallId(uuid_of("journal", &self.call)?);
+        let fact = serde_json::from_str(&self.body)
+            .map_err(|e| damaged("journal", format!("{:02x?}", self.id), e.to_string()))?;
+        Ok(Entry { call, at_us: self.at_us, fact })
+    }
+
+    pub(super) fn node(&self) -> u16 {
+        u16::try_from(self.node).unwrap_or_default()
+    }
+}
+
+/// Conditions and their values.
+#[derive(Default)]
+struct Wheres {
+    text: String,
+    values: Vec<Value>,
+}
+
+enum Value {
+    Integer(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl Wheres {
+    /// Adds `condition $n`, when there is a value.
+    fn add(&mut self, condition: &'static str, value: Option<impl Into<Value>>) {
+        let Some(value) = value else { return };
+        self.values.push(value.into());
+        let word = if self.values.len() == 1 { " WHERE" } else { " AND" };
+        self.text += &format!("{word} {condition}${}", self.values.len());
+    }
+
+    fn bind(&self, text: String) -> sql::Query {
+        let query = sqlx::query(AssertSqlSafe(text));
+        self.values.iter().fold(query, |query, value| match value {
+            Value::Integer(n) => query.bind(*n),
+            Value::Text(text) => query.bind(text.clone()),
+            Value::Bytes(bytes) => query.bind(bytes.clone()),
+        })
+    }
+}
+
+impl std::fmt::Display for Wheres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn summary(row: &SqliteRow) -> Result<CallSummary, StoreError> {
+    let stats: Option<String> = get(row, "stats")?;
+    Ok(CallSummary {
+        id: CallId(uuid_of("calls", &get::<Vec<u8>>(row, "id")?)?),
+        offered_us: get(row, "offered_us")?,
+        answered_us: get(row, "answered_us")?,
+        ended_us: get(row, "ended_us")?,
+        trunk: get(row, "trunk")?,
+        agent: get(row, "agent")?,
+        queue: get(row, "queue")?,
+        call_ref: get(row, "call_ref")?,
+        talk_s: get(row, "talk_s")?,
+        first_hang_up: get(row, "first_hang_up")?,
+        origin: get(row, "origin")?,
+        reason: get(row, "reason")?,
+        survey: get(row, "survey")?,
+        version: get(row, "version")?,
+        codec: get(row, "codec")?,
+        language: get(row, "language")?,
+        stage: get(row, "stage")?,
+        disposition: get(row, "disposition")?,
+        left_at: get(row, "left_at")?,
+        failure: get(row, "failure")?,
+        by_caller: get::<Option<i64>>(row, "by_caller")?.map(|n| n != 0),
+        answer_count: get(row, "answer_count")?,
+        answers: get(row, "answers")?,
+        stats: stats.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}
+
+/// Gathers rows that differ in the value alone; they come sorted.
+fn answer_tallies(rows: &[SqliteRow]) -> Result<Vec<AnswerTally>, StoreError> {
+    let mut tallies: Vec<AnswerTally> = Vec::new();
+    for row in rows {
+        let better = match get::<String>(row, "better")?.as_str() {
+            "higher" => Some(Better::Higher),
+            "lower" => Some(Better::Lower),
+            _ => None,
+        };
+        let (min, max) = (get(row, "scale_min")?, get(row, "scale_max")?);
+        let tally = AnswerTally {
+            group: get(row, "grp")?,
+            origin: parse(row, "origin")?,
+            survey: parse(row, "survey")?,
+            question: parse(row, "question")?,
+            kind: parse(row, "kind")?,
+            scale: better.map(|better| Scale { min, max, better }),
+            counts: BTreeMap::new(),
+        };
+        let (value, n): (String, i64) = (get(row, "value")?, get(row, "n")?);
+        let same = |last: &&mut AnswerTally| {
+            let last = AnswerTally { counts: BTreeMap::new(), ..(**last).clone() };
+            last == tally
+        };
+        let n = u64::try_from(n).unwrap_or_default();
+        if let Some(last) = tallies.last_mut().filter(same) {
+            last.counts.insert(value, n);
+        } else {
+            tallies.push(AnswerTally { counts: BTreeMap::from([(value, n)]), ..tally });
+        }
+    }
+    Ok(tallies)
+}
+
+fn outcome_tally(row: &SqliteRow) -> Result<OutcomeTally, StoreError> {
+    Ok(OutcomeTally {
+        group: get(row, "grp")?,
+        origin: parse(row, "origin")?,
+        disposition: parse(row, "disposition")?,
+        stage: parse(row, "stage")?,
+        n: u64::try_from(get::<i64>(row, "n")?).unwrap_or_default(),
+    })
+}
+
+fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(column).map_err(read_error)
+}
+
+/// Reads a name back into its type.
+fn parse<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
+    let text: String = get(row, column)?;
+    serde_json::from_value(serde_json::Value::String(text.clone()))
+        .map_err(|e| damaged("rollup", format!("{column} {text:?}"), e.to_string()))
+}
+
+fn uuid_of(table: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(bytes).map_err(|e| damaged(table, format!("{bytes:02x?}"), e.to_string()))
+}
+
+fn damaged(table: &'static str, id: String, what: String) -> StoreError {
+    StoreError::Damaged { table, id, what }
+}
+
+fn read_error(cause: sqlx::Error) -> StoreError {
+    StoreError::Read(Arc::new(cause))
+}

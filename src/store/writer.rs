@@ -1,0 +1,248 @@
+//! The one task that writes. Writes that wait share a transaction; each is acknowledged once it is on disk.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info, warn};
+
+use super::ids::Ids;
+use super::privacy::Privacy;
+use super::project::{CallRow, RollUps};
+use super::sql::{self, Line};
+use super::{Batch, Health, StoreError, schema};
+use crate::config::StoreConfig;
+use crate::domain::{CallId, Entry, Fact};
+
+/// How often the disk is looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// What a trial write puts down: enough to need new pages.
+const TRIAL_BYTES: usize = 64 * 1024;
+
+pub(super) enum Job {
+    Write { batch: Box<Batch>, done: oneshot::Sender<Result<(), StoreError>> },
+    Close { done: oneshot::Sender<()> },
+}
+
+pub(super) struct Writer {
+    pub(super) conn: SqliteConnection,
+    pub(super) path: PathBuf,
+    pub(super) config: StoreConfig,
+    pub(super) ids: Arc<Ids>,
+    pub(super) privacy: Privacy,
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) health: watch::Sender<Health>,
+    /// Calls that have not ended.
+    pub(super) open: HashMap<CallId, CallRow>,
+}
+
+impl Writer {
+    /// Works until it is closed or every handle is gone.
+    pub(super) async fn run(mut self) {
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut jobs = Vec::new();
+        let closer = loop {
+            tokio::select! {
+                _ = watch.tick() => self.watch_disk().await,
+                taken = self.jobs.recv_many(&mut jobs, self.config.group_max) => {
+                    if taken == 0 {
+                        break None;
+                    }
+                    let closer = self.work(&mut jobs).await;
+                    if closer.is_some() {
+                        break closer;
+                    }
+                }
+            }
+        };
+        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.conn).await;
+        if let Err(cause) = checkpoint.and(self.conn.close().await) {
+            warn!(%cause, "The database was not tidied at the end; the next start does it");
+        }
+        if let Some(done) = closer {
+            done.send(()).ok();
+        }
+    }
+
+    /// Writes all of a group in one transaction. Gives back who waits for the end, if that was among the jobs.
+    async fn work(&mut self, jobs: &mut Vec<Job>) -> Option<oneshot::Sender<()>> {
+        let (mut batches, mut waiting, mut closer) = (Vec::new(), Vec::new(), None);
+        for job in jobs.drain(..) {
+            match job {
+                Job::Write { batch, done } => {
+                    batches.push(batch);
+                    waiting.push(done);
+                }
+                Job::Close { done } => closer = Some(done),
+            }
+        }
+        if batches.is_empty() {
+            return closer;
+        }
+        let result = self.write(&batches).await;
+        if let Err(cause) = &result {
+            self.failed(cause);
+        }
+        for done in waiting {
+            done.send(result.clone()).ok(); // A caller that no longer waits has ended.
+        }
+        closer
+    }
+
+    async fn write(&mut self, batches: &[Box<Batch>]) -> Result<(), StoreError> {
+        let mut staged = Staged::default();
+        for batch in batches {
+            for entry in &batch.entries {
+                staged
+                    .lines
+                    .push(Line::new(self.ids.next(), entry).map_err(|e| StoreError::Encode(Arc::new(e)))?);
+                staged.apply(entry, self.config.node, &self.open);
+            }
+            if let (Some(dialog), Some(first)) = (&batch.dialog, batch.entries.first()) {
+                staged
+                    .dialogs
+                    .extend(self.privacy.seal(first.call, dialog).map(|sealed| (first.call, sealed)));
+            }
+        }
+        let lines = std::mem::take(&mut staged.lines);
+        self.commit(&lines, &mut staged).await.map_err(|e| StoreError::Write(Arc::new(e)))?;
+        staged.settle(&mut self.open);
+        Ok(())
+    }
+
+    async fn commit(&mut self, lines: &[Line], staged: &mut Staged) -> sqlx::Result<()> {
+        let (begun, ended): (BTreeSet<_>, BTreeSet<_>) =
+            (staged.dialogs.iter().map(|(call, _)| *call).collect(), staged.ended().collect());
+        staged.dialogs.retain(|(call, _)| !ended.contains(call));
+        let gone: Vec<CallId> = ended.difference(&begun).copied().collect();
+        let mut queries = sql::insert_lines(self.config.node, lines);
+        queries.extend(sql::insert_dialogs(&staged.dialogs));
+        queries.extend(sql::delete_dialogs(&gone));
+        queries.extend(staged.project());
+        let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
+        sql::run(&mut tx, queries).await?;
+        tx.commit().await
+    }
+
+    fn failed(&mut self, cause: &StoreError) {
+        let full = matches!(cause, StoreError::Write(cause) if is_full(cause));
+        let health = if full { Health::Full } else { Health::Failing };
+        if self.health.send_replace(health) == Health::Good {
+            error!(%cause, "Answers cannot be written; new calls are refused until they can");
+        }
+    }
+
+    /// Looks at the free space, and tries a write when the last one failed.
+    async fn watch_disk(&mut self) {
+        let before = *self.health.borrow();
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let now = match free_mib(folder) {
+            Ok(free) if free < self.config.free_min_mib => Health::Full,
+            Ok(_) if before == Health::Good => Health::Good,
+            Ok(_) => self.health_by_trial().await,
+            Err(_) => Health::Failing,
+        };
+        if before == now {
+            return;
+        }
+        self.health.send_replace(now);
+        match now {
+            Health::Good => info!("Answers can be written again; new calls are taken"),
+            Health::Full => error!("The disk is nearly full; new calls are refused"),
+            Health::Failing => error!("The data folder cannot be read; new calls are refused"),
+        }
+    }
+
+    async fn health_by_trial(&mut self) -> Health {
+        if self.trial().await.is_ok() {
+            return Health::Good;
+        }
+        // A connection that met an I/O error may stay broken when the disk is well again.
+        if let Ok(conn) = schema::open_writer(&self.path, &self.config).await {
+            self.conn = conn;
+        }
+        match self.trial().await {
+            Ok(()) => Health::Good,
+            Err(cause) if is_full(&cause) => Health::Full,
+            Err(_) => Health::Failing,
+        }
+    }
+
+    async fn trial(&mut self) -> sqlx::Result<()> {
+        let nobody = vec![0u8; 16];
+        let write = "INSERT INTO open_dialogs (call_id, sealed) VALUES ($1, $2)";
+        let remove = "DELETE FROM open_dialogs WHERE call_id = $1";
+        sqlx::query(remove).bind(nobody.clone()).execute(&mut self.conn).await?;
+        sqlx::query(write).bind(nobody.clone()).bind(vec![0u8; TRIAL_BYTES]).execute(&mut self.conn).await?;
+        sqlx::query(remove).bind(nobody).execute(&mut self.conn).await?;
+        Ok(())
+    }
+}
+
+/// What a group of writes comes to, before it is on disk.
+#[derive(Default)]
+pub(super) struct Staged {
+    lines: Vec<Line>,
+    sums: RollUps,
+    rows: HashMap<CallId, CallRow>,
+    changed: BTreeSet<CallId>,
+    dialogs: Vec<(CallId, Vec<u8>)>,
+}
+
+impl Staged {
+    /// Adds a fact. One about a call that has ended, or never began, is kept in the journal and moves nothing.
+    pub(super) fn apply(&mut self, entry: &Entry, node: u16, open: &HashMap<CallId, CallRow>) {
+        let known = self.rows.contains_key(&entry.call) || open.contains_key(&entry.call);
+        if !known && !matches!(entry.fact, Fact::Offered(_)) {
+            return;
+        }
+        let row = self.rows.entry(entry.call).or_insert_with(|| {
+            open.get(&entry.call).cloned().unwrap_or_else(|| CallRow::new(entry.call, node, entry.at_us))
+        });
+        if row.ended_us.is_none() && row.apply(entry, &mut self.sums) {
+            self.changed.insert(entry.call);
+        }
+    }
+
+    /// The statements for rows and sums.
+    pub(super) fn project(&self) -> Vec<sql::Query> {
+        let changed: Vec<&CallRow> = self.changed.iter().filter_map(|call| self.rows.get(call)).collect();
+        let mut queries = sql::upsert_calls(&changed);
+        queries.extend(sql::insert_answers(&self.sums.answer_rows));
+        queries.extend(sql::add_answers(&self.sums.answers.iter().collect::<Vec<_>>()));
+        queries.extend(sql::add_outcomes(&self.sums.outcomes.iter().collect::<Vec<_>>()));
+        queries.extend(sql::raise_counts(&self.sums.queue_counts.iter().collect::<Vec<_>>()));
+        queries
+    }
+
+    /// Once it is on disk: what is open now.
+    pub(super) fn settle(self, open: &mut HashMap<CallId, CallRow>) {
+        for (call, row) in self.rows {
+            if row.ended_us.is_some() {
+                open.remove(&call);
+            } else {
+                open.insert(call, row);
+            }
+        }
+    }
+
+    fn ended(&self) -> impl Iterator<Item = CallId> {
+        self.rows.values().filter(|row| row.ended_us.is_some()).map(|row| row.id)
+    }
+}
+
+fn is_full(cause: &sqlx::Error) -> bool {
+    /// `SQLITE_FULL`.
+    const FULL: &str = "13";
+    cause.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == FULL)
+}
+
+fn free_mib(folder: &std::path::Path) -> std::io::Result<u64> {
+    let stat = rustix::fs::statvfs(folder)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024))
+}
