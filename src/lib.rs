@@ -7,5 +7,6 @@ pub mod domain;
 pub mod media;
 pub mod prompts;
 pub mod scoring;
+pub mod selection;
 pub mod sip;
 pub mod store;

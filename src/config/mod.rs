@@ -1,10 +1,12 @@
 //! Configuration: read once, checked, refused loudly.
 
 mod media;
+mod selection;
 mod sip;
 mod store;
 
 pub use media::{InBand, MediaConfig};
+pub use selection::{Day, Decline, Hours, QueueRule, Rule, SelectionConfig};
 pub use sip::{
     AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
 };

@@ -137,6 +137,24 @@ async fn a_call_goes_in_and_comes_out() {
     assert!(matches!(store.append(batch(call, [asked("q3")])).await, Err(StoreError::Closed)));
 }
 
+#[tokio::test]
+async fn selection_takes_up_where_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for count in [7, 8] {
+        let facts = [offered("anna", "sales"), decided(count), ended(Disposition::NoAnswer)];
+        store.append(batch(store.new_call_id(), facts)).await.unwrap();
+    }
+    let start = jiff::Timestamp::from_microsecond(START_US).unwrap();
+    let late = start + jiff::SignedDuration::from_secs(1);
+    let state = store.views().selection_state(start, start).await.unwrap();
+    assert_eq!(state.counts, [("sales".parse().ok(), 8)]);
+    assert_eq!(state.today, [("sales".parse().ok(), "anna".parse().ok(), 2)]);
+    assert_eq!(state.callers, [(CallerHash([9; 32]), start); 2]);
+    let state = store.views().selection_state(late, late).await.unwrap();
+    assert_eq!((state.counts.len(), state.today.len(), state.callers.len()), (1, 0, 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_calls_share_transactions() {
     const CALLS: usize = 1000;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, FromRow, Row};
@@ -15,6 +16,7 @@ use crate::domain::{
     AgentId, Better, CallId, CallRef, CallStats, Disposition, Entry, Origin, QueueId, Scale, SurveyId,
 };
 use crate::scoring::{AnswerTally, OutcomeTally, Tallies};
+use crate::selection::SelectionState;
 
 /// Reading connections at once.
 const READERS_MAX: u32 = 4;
@@ -216,6 +218,46 @@ impl Views {
         let name = to.to_string_lossy().into_owned();
         sqlx::query("VACUUM INTO $1").bind(name).execute(&mut conn).await.map_err(write)?;
         conn.close().await.map_err(write)
+    }
+
+    /// What selection needs to go on after a restart: the count of each queue, samples since `day_start`, and callers
+    /// sampled since `window_start`.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`], [`StoreError::Damaged`].
+    pub async fn selection_state(
+        &self,
+        day_start: Timestamp,
+        window_start: Timestamp,
+    ) -> Result<SelectionState, StoreError> {
+        const SAMPLED: &str = "origin = 'sampled' AND survey IS NOT NULL AND offered_us >= $1";
+        let counts = sqlx::query("SELECT queue, n FROM queue_counts").fetch_all(&self.pool);
+        let today = format!(
+            "SELECT COALESCE(queue, '') AS queue, COALESCE(agent, '') AS agent, COUNT(*) AS n FROM calls \
+             WHERE {SAMPLED} GROUP BY queue, agent"
+        );
+        let today = sqlx::query(AssertSqlSafe(today)).bind(day_start.as_microsecond()).fetch_all(&self.pool);
+        let callers = format!(
+            "SELECT caller, offered_us FROM calls WHERE {SAMPLED} AND caller IS NOT NULL ORDER BY offered_us"
+        );
+        let callers =
+            sqlx::query(AssertSqlSafe(callers)).bind(window_start.as_microsecond()).fetch_all(&self.pool);
+        let mut state = SelectionState::default();
+        for row in &counts.await.map_err(read_error)? {
+            let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
+            state.counts.push((get::<String>(row, "queue")?.parse().ok(), n));
+        }
+        for row in &today.await.map_err(read_error)? {
+            let (queue, agent): (String, String) = (get(row, "queue")?, get(row, "agent")?);
+            let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
+            state.today.push((queue.parse().ok(), agent.parse().ok(), n));
+        }
+        for row in &callers.await.map_err(read_error)? {
+            let at = Timestamp::from_microsecond(get(row, "offered_us")?)
+                .map_err(|e| damaged("calls", "offered_us".into(), e.to_string()))?;
+            state.callers.push((parse(row, "caller")?, at));
+        }
+        Ok(state)
     }
 
     /// The calls without an end, with what their facts add up to.
