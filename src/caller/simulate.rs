@@ -109,7 +109,7 @@ pub enum Profile {
     Service,
     /// Satisfaction 1-5.
     Short,
-    /// Happy, neutral or angry: 1-3.
+    /// The language first, then happy, neutral or angry: 1-3.
     Mood,
 }
 
@@ -387,7 +387,8 @@ fn answers(profile: Profile, quality: f64, random: &mut StdRng) -> Vec<String> {
             keys
         }
         Profile::Short => vec![(1 + (felt() * 4.0).round() as u32).to_string()],
-        Profile::Mood => vec![(3 - (felt() * 2.0).round() as u32).to_string()],
+        // The first key chooses the language.
+        Profile::Mood => vec!["1".into(), (3 - (felt() * 2.0).round() as u32).to_string()],
     }
 }
 

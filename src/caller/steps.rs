@@ -187,7 +187,7 @@ impl Runner {
                 self.reinvite().await
             }
             Step::Send { method, status } => {
-                self.call.send(method.clone(), None).await;
+                self.call.send(*method, None).await;
                 let code = self.answer(method).await?;
                 expect(code == *status, || format!("{method} was answered {code}, not {status}"))
             }

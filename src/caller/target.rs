@@ -1,7 +1,7 @@
 //! Whom to call: a SIP URI and the address that it leads to.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How SIP travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,18 @@ impl Target {
             .next()
             .ok_or_else(|| unresolved(std::io::ErrorKind::NotFound.into()))?;
         Ok(Self { rest: rest.into(), user_host: user_host.into(), address, transport })
+    }
+
+    /// The address of ours from which the system would reach the target.
+    ///
+    /// # Errors
+    /// What the system says when no way leads there.
+    pub async fn local_address(&self) -> std::io::Result<IpAddr> {
+        let any: IpAddr =
+            if self.address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = tokio::net::UdpSocket::bind((any, 0)).await?;
+        socket.connect(self.address).await?; // Sends nothing.
+        Ok(socket.local_addr()?.ip())
     }
 
     /// Where the calls go.
