@@ -1,10 +1,59 @@
 //! Aftercall: a SIP/RTP endpoint that takes a call at hang-up, asks the caller how it went, and keeps the scored
 //! answers.
+//!
+//! # The map
+//!
+//! Data flows one way. In reading order:
+//!
+//! | module | what it knows | IO |
+//! | --- | --- | --- |
+//! | [`domain`] | the words that everyone shares: agents, keys, answers, the facts of a call | none |
+//! | [`config`] | files to checked types; every fault names file, line and key | reads once |
+//! | [`selection`] | who is surveyed, and why not | none |
+//! | [`sip`] | signalling: a protocol core without IO, and the sockets around it | sockets |
+//! | [`media`] | RTP, keys, talk, prompts on the wire; few threads own all legs | sockets, threads |
+//! | [`prompts`] | recordings, loaded and encoded once | reads once |
+//! | [`dialogue`] | surveys as data, and the conversation as a machine | none |
+//! | [`scoring`] | CSAT, NPS, CES, FCR from value histograms, each with its interval | none |
+//! | [`store`] | the journal, the rows made from it, and what may be read | database |
+//! | [`call`] | one task per call that joins the parts and decides nothing | channels |
+//! | [`app`] | builds everything, drains on SIGTERM, reloads on SIGHUP | signals |
+//! | [`caller`] | the other side: a scripted caller, on another SIP library | sockets |
+//! | [`cli`] | one thin file per subcommand | terminal |
+//!
+//! `domain` and `config` know nobody; `selection`, `sip`, `media`, `dialogue` and `scoring` are strangers to each
+//! other; `call` and `store` meet them. A test reads the sources and checks these arrows.
+//!
+//! # What holds everywhere
+//!
+//! - An answer is on disk before the caller hears what follows it.
+//! - A caller's number exists only as [`domain::CallerNumber`], which cannot be printed or written; what is kept is a
+//!   keyed hash. No number, name or transcript is in a log or a metric.
+//! - Pure modules take `now` as an argument. Whoever reads a clock owns a socket, a task or a terminal.
+//! - Every queue, table and buffer has a bound, and says what happens at it.
+//! - What strangers send is refused before it costs memory.
+//!
+//! # One call, walked through
+//!
+//! A PBX sends INVITE. [`sip`] finds its trunk, counts it against limits, reads the offer and the context, and hands
+//! out an [`sip::Incoming`]. [`call::run`] asks [`selection`]; says no with a 603, or opens a leg in [`media`], writes
+//! *offered*, *decided* and *answered* to the [`store`], and answers. With the ACK the [`dialogue`] begins: it asks for
+//! prompts by name, the leg plays them and reports keys, the dialogue turns keys into answers, and each answer is
+//! written before the next prompt starts. At the end it hangs up; the leg gives its figures, the last fact is written,
+//! and the roll-ups that reports read were made in the same transactions.
 
+pub mod app;
+pub mod call;
+pub mod caller;
+pub mod cli;
 pub mod config;
 pub mod dialogue;
 pub mod domain;
+#[doc(hidden)]
+pub mod fuzz;
+pub mod health;
 pub mod media;
+pub mod observe;
 pub mod prompts;
 pub mod scoring;
 pub mod selection;

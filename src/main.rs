@@ -1,3 +1,5 @@
-//! The `aftercall` program: flags, and on to the library.
+//! The `aftercall` program: flags in, exit code out.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    aftercall::cli::run()
+}

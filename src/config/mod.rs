@@ -1,12 +1,16 @@
 //! Configuration: read once, checked, refused loudly.
 
+mod load;
 mod media;
 mod selection;
+mod service;
 mod sip;
 mod store;
 
+pub use load::{ConfigError, Live, load, parse_text, read};
 pub use media::{InBand, MediaConfig};
 pub use selection::{Day, Decline, Hours, QueueRule, Rule, SelectionConfig};
+pub use service::{Config, HttpConfig, LogConfig, LogFormat, ServiceConfig};
 pub use sip::{
     AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
 };

@@ -221,6 +221,32 @@ pub enum DecisionReason {
     UnknownSurvey,
 }
 
+impl DecisionReason {
+    /// The name in rows, reports and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Nth => "nth",
+            Self::Drawn => "drawn",
+            Self::AgentTrigger => "agent_trigger",
+            Self::MysteryCaller => "mystery_caller",
+            Self::TestCall => "test_call",
+            Self::NotNth => "not_nth",
+            Self::NotDrawn => "not_drawn",
+            Self::TalkTooShort => "talk_too_short",
+            Self::SameCaller => "same_caller",
+            Self::DoNotSurvey => "do_not_survey",
+            Self::OutsideHours => "outside_hours",
+            Self::CapTotal => "cap_total",
+            Self::CapQueue => "cap_queue",
+            Self::CapAgent => "cap_agent",
+            Self::NoRule => "no_rule",
+            Self::UnknownSurvey => "unknown_survey",
+        }
+    }
+}
+
 /// How a response counts. The words are those of the American Association for Public Opinion Research's
 /// *Standard Definitions* (complete, partial, break-off, refusal, non-contact), fitted to a caller who is already
 /// on the line.

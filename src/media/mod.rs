@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::domain::{CallStats, Digit, KeyPath, PlayId};
 
 pub mod engine;
+mod fuzz;
 pub mod g711;
 pub mod g722;
 mod inbox;
@@ -26,6 +27,7 @@ mod thread;
 pub mod tone;
 
 pub use engine::{Leg, MediaEngine, MediaError};
+pub(crate) use fuzz::{fuzz_keys, fuzz_packets};
 pub use player::Times;
 pub use prompt::Prompt;
 

@@ -12,3 +12,11 @@ pub use check::{Finding, Problem, check};
 pub use import::{ImportError, Imported, import};
 pub use library::{Library, PromptsError};
 pub use wav::WavError;
+
+/// Reads any WAV file as speech: samples at 8 kHz, mono.
+///
+/// # Errors
+/// [`WavError`] for what is no WAV file, or not convertible.
+pub fn read_speech(path: &std::path::Path) -> Result<Vec<i16>, WavError> {
+    wav::read_any(path).map(|samples| wav::to_i16(&samples))
+}

@@ -15,6 +15,7 @@ mod context;
 mod core;
 mod dialog;
 mod digest;
+mod fuzz;
 mod indialog;
 mod invite;
 mod offer;
@@ -30,6 +31,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use context::SourceExpr;
 pub use core::Closed;
+pub(crate) use fuzz::{fuzz_offer, fuzz_packet};
 pub use offer::OfferError;
 pub use transport::{CallSignals, Endpoint, EndpointError, SipHandle};
 

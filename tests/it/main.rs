@@ -1,1 +1,7 @@
-//! Whole-application tests.
+//! Whole-application tests: the real program on real sockets, driven from outside.
+
+mod arrows;
+mod harness;
+mod scenario;
+mod sip_behaviour;
+mod torture;

@@ -1,0 +1,19 @@
+# The two commands of the README. `make demo`: see it work. `make test`: everything that is checked.
+
+SHELL := /bin/bash
+DEMO_DIR ?= var/demo
+
+.PHONY: demo test packages
+
+demo:
+	cargo build --release
+	deploy/demo.sh $(DEMO_DIR)
+
+test: packages
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo test --locked
+
+packages:
+	tests/packages.sh

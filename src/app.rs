@@ -1,0 +1,273 @@
+//! Builds every part, joins them with bounded channels, and takes them down in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use metrics::gauge;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::call::{self, Parts, Shared};
+use crate::config::{self, Live};
+use crate::domain::{CallerNumber, SurveyId, SurveyVersion};
+use crate::health::{self, Readiness};
+use crate::media::MediaEngine;
+use crate::observe;
+use crate::selection::{Lists, Selector};
+use crate::sip::{CallSignals, Closed, Endpoint};
+use crate::store::{Health, Store};
+
+/// How often the disk is looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// What a second SIGTERM leaves for goodbyes.
+const GOODBYE_MAX: Duration = Duration::from_secs(15);
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting, in words for the operator.
+pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
+    let live = config::load(&file)?;
+    observe::start_log(&live.config.log).map_err(anyhow::Error::msg)?;
+    for warning in &live.warnings {
+        warn!("{warning}");
+    }
+    let metrics = observe::start_metrics().context("metrics")?;
+    let (mut service, incoming) = Service::start(live, &data).await?;
+    let mut page = None;
+    if let Some(address) = service.parts.live.load().config.http.listen {
+        let pages = health::serve(address, metrics.clone(), service.ready.subscribe());
+        let (bound, task) = pages.await.with_context(|| format!("cannot serve health pages on {address}"))?;
+        info!("Health pages on {bound}");
+        page = Some(task);
+    }
+    info!("Ready for calls");
+    // Outside systemd there is nobody to tell.
+    let told = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::debug!("Told the service manager: {}", told.is_ok());
+    let upkeep = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            metrics.run_upkeep();
+        }
+    });
+    let outcome = service.run(incoming, &file).await;
+    upkeep.abort();
+    if let Some(task) = page {
+        task.abort();
+    }
+    outcome
+}
+
+struct Service {
+    parts: Shared,
+    ready: watch::Sender<Readiness>,
+    ending: watch::Sender<bool>,
+    endpoint: tokio::task::JoinHandle<()>,
+    calls: JoinSet<()>,
+    closed: Option<Closed>,
+    draining: bool,
+}
+
+impl Service {
+    async fn start(live: Live, data: &Path) -> anyhow::Result<(Self, mpsc::Receiver<CallSignals>)> {
+        let config = &live.config;
+        let (store, orphans) = Store::open(&config.store, data).await.context("the database")?;
+        let selector = selector(&store, &live).await?;
+        let media = MediaEngine::start(&config.media).context("[media]")?;
+        let (endpoint, sip, incoming) = Endpoint::bind(&config.listener, &config.sip, &config.trunk)?;
+        let endpoint = tokio::spawn(endpoint.run());
+        if !orphans.is_empty() {
+            warn!("Closed {} calls that an earlier run left open", orphans.len());
+        }
+        for trace in orphans.into_iter().filter_map(|orphan| orphan.dialog) {
+            sip.end_orphan(trace).await;
+        }
+        let (ending, ending_rx) = watch::channel(false);
+        let (ready, _) = watch::channel(Readiness::Ready);
+        let parts = Parts {
+            sip,
+            media,
+            store,
+            selector: Mutex::new(selector),
+            live: ArcSwap::from_pointee(live),
+            ending: ending_rx,
+        };
+        let service = Self {
+            parts: Arc::new(parts),
+            ready,
+            ending,
+            endpoint,
+            calls: JoinSet::new(),
+            closed: None,
+            draining: false,
+        };
+        Ok((service, incoming))
+    }
+
+    async fn run(&mut self, mut incoming: mpsc::Receiver<CallSignals>, file: &Path) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        loop {
+            tokio::select! {
+                Some(signals) = incoming.recv() => {
+                    self.calls.spawn(call::run(Arc::clone(&self.parts), signals));
+                }
+                Some(done) = self.calls.join_next() => report(done),
+                _ = watch.tick() => self.watch_storage().await,
+                _ = hang_up.recv() => self.reload(file).await,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        self.drain(&mut incoming, &mut terminate, &mut interrupt).await;
+        self.endpoint.abort();
+        self.parts.store.close().await;
+        info!("Stopped");
+        Ok(())
+    }
+
+    /// Refuses calls while their answers could not be kept, and takes them again by itself.
+    async fn watch_storage(&mut self) {
+        let health = self.parts.store.health();
+        gauge!("aftercall_store_good").set(if health == Health::Good { 1.0 } else { 0.0 });
+        let closed = if health == Health::Good { None } else { Some(Closed::Storage) };
+        if self.draining || closed == self.closed {
+            return;
+        }
+        match health {
+            Health::Good => info!("Storage is good again: calls are taken"),
+            Health::Full => error!("The disk is full: calls are refused until there is room"),
+            Health::Failing => error!("The database cannot be written: calls are refused until it can"),
+        }
+        self.closed = closed;
+        self.parts.sip.close(closed).await;
+        let ready = if closed.is_none() { Readiness::Ready } else { Readiness::NotReady("storage") };
+        self.ready.send_replace(ready);
+    }
+
+    /// Takes a new configuration, surveys and prompts; keeps the old ones when the new ones are wrong.
+    async fn reload(&mut self, file: &Path) {
+        let file = file.to_owned();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
+        let live = match loaded {
+            Ok(Ok(live)) => live,
+            Ok(Err(error)) => {
+                error!("The new configuration is refused, the old one stays: {error}");
+                return;
+            }
+            Err(error) => {
+                error!("Reading the configuration failed, the old one stays: {error}");
+                return;
+            }
+        };
+        let taken = match lists(&self.parts.store, &live) {
+            Ok(lists) => self
+                .parts
+                .sip
+                .reload(&live.config.sip, &live.config.trunk)
+                .await
+                .map_err(anyhow::Error::from)
+                .map(|()| lists),
+            Err(error) => Err(error),
+        };
+        let reloaded = taken.and_then(|lists| {
+            let mut selector = self.parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
+            let config = live.config.selection.clone();
+            selector
+                .reload(config, versions(&live), lists)
+                .map_err(|fault| anyhow::anyhow!("{}: {}", fault.key, fault.what))
+        });
+        if let Err(error) = reloaded {
+            error!("The new configuration is refused, the old one stays: {error:#}");
+            return;
+        }
+        self.parts.live.store(Arc::new(live));
+        info!("Took the new configuration; running calls keep the old one");
+    }
+
+    /// 503 to new calls; running surveys finish, within bounds; a second signal ends them politely.
+    async fn drain(
+        &mut self,
+        incoming: &mut mpsc::Receiver<CallSignals>,
+        terminate: &mut Signal,
+        interrupt: &mut Signal,
+    ) {
+        self.draining = true;
+        self.parts.sip.close(Some(Closed::Draining)).await;
+        self.ready.send_replace(Readiness::NotReady("draining"));
+        let told = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        tracing::debug!("Told the service manager: {}", told.is_ok());
+        let most = self.parts.live.load().config.service.drain_max;
+        info!("Draining: {} calls may finish within {} s", self.calls.len(), most.as_secs());
+        let patience = tokio::time::sleep(most);
+        tokio::pin!(patience);
+        while !self.calls.is_empty() {
+            tokio::select! {
+                Some(signals) = incoming.recv() => {
+                    self.calls.spawn(call::run(Arc::clone(&self.parts), signals));
+                }
+                Some(done) = self.calls.join_next() => report(done),
+                () = &mut patience => break,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        if self.calls.is_empty() {
+            return;
+        }
+        info!("Ending {} calls politely", self.calls.len());
+        self.ending.send_replace(true);
+        let goodbye = async {
+            while let Some(done) = self.calls.join_next().await {
+                report(done)
+            }
+        };
+        if tokio::time::timeout(GOODBYE_MAX, goodbye).await.is_err() {
+            warn!("{} calls did not end in time; the next start closes them", self.calls.len());
+            self.calls.abort_all();
+        }
+    }
+}
+
+/// The surveys that can be held.
+fn versions(live: &Live) -> Vec<(SurveyId, SurveyVersion)> {
+    live.surveys.iter().map(|survey| (survey.id.clone(), survey.version)).collect()
+}
+
+/// The lists of callers, hashed.
+fn lists(store: &Store, live: &Live) -> anyhow::Result<Lists> {
+    let privacy = store.privacy();
+    let hash = |number: &CallerNumber| privacy.caller_hash(number);
+    Ok(Lists::load(&live.config.selection, &hash, &privacy.mystery_key())?)
+}
+
+/// Selection, taken up where an earlier run ended.
+async fn selector(store: &Store, live: &Live) -> anyhow::Result<Selector> {
+    let config = &live.config.selection;
+    let fault = |fault: config::Fault| anyhow::anyhow!("[selection] {}: {}", fault.key, fault.what);
+    let now = Timestamp::now();
+    let (day, window) = Selector::horizon(config, &config.zone().map_err(fault)?, now);
+    let state = store.views().selection_state(day, window).await.context("selection state")?;
+    let lists = lists(store, live)?;
+    let selector =
+        Selector::new(config.clone(), versions(live), lists, state, rand::random(), now).map_err(fault)?;
+    info!(seed = selector.seed(), "Selection starts; the seed repeats its draws");
+    Ok(selector)
+}
+
+fn report(done: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = done
+        && error.is_panic()
+    {
+        error!("A call's task failed; its answers so far are stored: {error}");
+    }
+}

@@ -1,0 +1,291 @@
+//! The life of one call, from the INVITE to the last row.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use metrics::{counter, gauge, histogram};
+use tokio::sync::mpsc;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::{Shared, goodbye, perform};
+use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
+use crate::domain::{
+    CallId, CallStats, Codec, Decision, Disposition, Entry, Fact, FailReason, StoredContext,
+};
+use crate::media::{Leg, LegEvent};
+use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
+use crate::store::Batch;
+
+/// Leg events that may wait for the driver.
+const LEG_EVENTS_MAX: usize = 32;
+/// How long a closed leg may take to report its figures.
+const STATS_MAX: Duration = Duration::from_secs(1);
+/// The port in the answer of a call without media: discard (RFC 863).
+const NO_MEDIA_PORT: u16 = 9;
+
+/// Takes one offered call to its end.
+pub async fn run(parts: Shared, signals: CallSignals) {
+    let id = parts.store.new_call_id();
+    let trunk = signals.incoming.trunk.clone();
+    let span = info_span!("call", call.id = %id, trunk = %trunk);
+    gauge!("aftercall_calls_active").increment(1.0);
+    take(&parts, id, signals).instrument(span).await;
+    gauge!("aftercall_calls_active").decrement(1.0);
+}
+
+/// Facts alone.
+pub(super) fn batch_of(entries: Vec<Entry>) -> Batch {
+    Batch { entries, dialog: None }
+}
+
+/// A journal line of now.
+pub(super) fn entry(call: CallId, fact: Fact) -> Entry {
+    Entry { call, at_us: Timestamp::now().as_microsecond(), fact }
+}
+
+async fn take(parts: &Shared, id: CallId, signals: CallSignals) {
+    let live = parts.live.load_full();
+    let context = &signals.incoming.context;
+    let hash = context.caller.as_ref().map(|number| parts.store.privacy().caller_hash(number));
+    let decision = {
+        let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
+        selector.decide(context, hash, Timestamp::now())
+    };
+    counter!("aftercall_decisions_total", "reason" => decision.reason.as_str(), "origin" => decision.origin.as_str())
+        .increment(1);
+    let stored = StoredContext {
+        trunk: signals.incoming.trunk.clone(),
+        agent: context.agent.clone(),
+        queue: context.queue.clone(),
+        call_ref: context.call_ref.clone(),
+        caller: hash,
+        language: context.language.clone(),
+        trigger: context.trigger,
+        talk_s: context.talk.map(|talk| u32::try_from(talk.as_secs()).unwrap_or(u32::MAX)),
+        first_hang_up: context.first_hang_up,
+    };
+    let entries = vec![entry(id, Fact::Offered(stored)), entry(id, Fact::Decided(decision.clone()))];
+    let survey = decision.survey.as_ref().and_then(|(survey, _)| live.surveys.get(survey)).cloned();
+    match survey {
+        None => goodbye::decline(parts, &live, id, signals, &decision, entries).await,
+        Some(survey) => hold(parts, id, signals, survey, &decision, entries).await,
+    }
+}
+
+/// Ends a call that cannot be taken: the far end gets a final response, the journal the reason.
+async fn fail(
+    parts: &Shared,
+    id: CallId,
+    incoming: &Incoming,
+    mut entries: Vec<Entry>,
+    why: FailReason,
+    code: u16,
+) {
+    parts.sip.send(incoming.key, SipCommand::Reject { code }).await;
+    let ended = Fact::Ended {
+        disposition: Disposition::Failed,
+        left_at: None,
+        failure: Some(why),
+        by_caller: false,
+        stats: None,
+    };
+    entries.push(entry(id, ended));
+    warn!("A call failed before its answer: {why:?}");
+    if let Err(error) = parts.store.append(batch_of(entries)).await {
+        error!("A failed call could not be stored either: {error}");
+    }
+}
+
+/// Holds the survey.
+async fn hold(
+    parts: &Shared,
+    id: CallId,
+    signals: CallSignals,
+    survey: Arc<Survey>,
+    decision: &Decision,
+    mut entries: Vec<Entry>,
+) {
+    let CallSignals { incoming, events } = signals;
+    let (leg_tx, leg_events) = mpsc::channel(LEG_EVENTS_MAX);
+    let leg = match survey.form {
+        Form::SignallingOnly => None,
+        _ => match parts.media.open(incoming.local_ip, leg_tx) {
+            Ok(leg) => Some(leg),
+            Err(error) => {
+                error!("No media for a call: {error}");
+                fail(parts, id, &incoming, entries, FailReason::Resources, 503).await;
+                return;
+            }
+        },
+    };
+    let codec = incoming.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.codec);
+    entries.push(entry(id, Fact::Answered { codec }));
+    let batch = Batch { entries, dialog: Some(incoming.trace.clone()) };
+    if let Err(error) = parts.store.append(batch).await {
+        error!("A call is refused, because it could not be stored: {error}");
+        parts.sip.send(incoming.key, SipCommand::Reject { code: 503 }).await;
+        return;
+    }
+    if let (Some(leg), Some(stream)) = (&leg, &incoming.stream) {
+        leg.connect(stream.clone());
+    }
+    let port = leg.as_ref().map_or(NO_MEDIA_PORT, Leg::port);
+    parts.sip.send(incoming.key, SipCommand::Answer { port }).await;
+    let language = incoming.context.language.clone();
+    info!(
+        survey = %survey.id, origin = decision.origin.as_str(), reason = decision.reason.as_str(),
+        "Answered a call for the survey {}", survey.id
+    );
+    let live = parts.live.load_full();
+    let mut driver = Driver {
+        parts,
+        id,
+        key: incoming.key,
+        dialogue: Dialogue::new(survey, language.as_ref()),
+        leg,
+        prompts: Arc::clone(&live.prompts),
+        leg_events,
+        sip_events: events,
+        outcome: None,
+        sip_over: false,
+    };
+    driver.converse().await;
+    driver.close().await;
+}
+
+/// Everything that one running call owns.
+pub(super) struct Driver<'a> {
+    pub parts: &'a Shared,
+    pub id: CallId,
+    pub key: crate::sip::CallKey,
+    pub dialogue: Dialogue,
+    pub leg: Option<Leg>,
+    pub prompts: Arc<crate::prompts::Library>,
+    leg_events: mpsc::Receiver<LegEvent>,
+    sip_events: mpsc::Receiver<SipEvent>,
+    pub outcome: Option<Outcome>,
+    sip_over: bool,
+}
+
+impl Driver<'_> {
+    /// Events in, actions out, until the conversation says that it is over.
+    async fn converse(&mut self) {
+        let mut ending = self.parts.ending.clone();
+        let mut drained = false;
+        while self.outcome.is_none() {
+            let deadline = self.dialogue.poll_timeout();
+            let event = tokio::select! {
+                event = self.sip_events.recv(), if !self.sip_over => self.on_sip(event),
+                Some(event) = self.leg_events.recv() => self.on_leg(event),
+                () = until(deadline) => Some(Event::Timeout),
+                changed = ending.wait_for(|on| *on), if !drained => {
+                    drained = true;
+                    changed.is_ok().then_some(Event::Drain)
+                }
+            };
+            if let Some(event) = event {
+                self.handle(event).await;
+            }
+        }
+    }
+
+    /// One event through the machine. A failed write becomes an event of its own, whose actions write nothing that
+    /// has to be waited for.
+    async fn handle(&mut self, event: Event) {
+        let at = Instant::now();
+        let key = matches!(event, Event::Key { .. });
+        let actions = self.dialogue.handle(event, at);
+        if perform::all(self, actions).await.is_err() {
+            let actions = self.dialogue.handle(Event::StorageFailed, Instant::now());
+            if perform::all(self, actions).await.is_err() {
+                error!("A call's end is not stored yet; the next start will close it");
+            }
+        }
+        if key {
+            histogram!("aftercall_key_reaction_seconds").record(at.elapsed().as_secs_f64());
+        }
+    }
+
+    fn on_sip(&mut self, event: Option<SipEvent>) -> Option<Event> {
+        match event {
+            Some(SipEvent::Confirmed) => Some(Event::Answered),
+            Some(SipEvent::Stream(stream)) => {
+                let held = !stream.direction.sends();
+                if let Some(leg) = &self.leg {
+                    leg.connect(stream);
+                }
+                Some(Event::Held(held))
+            }
+            Some(SipEvent::Key(digit)) => {
+                if let Some(leg) = &self.leg {
+                    leg.press(digit);
+                }
+                None
+            }
+            Some(SipEvent::Ended(ended)) => {
+                self.sip_over = true;
+                Some(match ended {
+                    Ended::Bye | Ended::ByUs => Event::CallerGone,
+                    Ended::Cancelled => Event::Failed(FailReason::Cancelled),
+                    Ended::NoAck => Event::Failed(FailReason::NoAck),
+                    Ended::NoCodec => Event::Failed(FailReason::NoCodec),
+                    Ended::SessionExpired => Event::Failed(FailReason::SessionExpired),
+                    Ended::Transport => Event::Failed(FailReason::Transport),
+                })
+            }
+            None => {
+                self.sip_over = true;
+                Some(Event::Failed(FailReason::Transport))
+            }
+        }
+    }
+
+    fn on_leg(&mut self, event: LegEvent) -> Option<Event> {
+        match event {
+            LegEvent::PlayDone(id) => Some(Event::PlayDone(id)),
+            LegEvent::Key { digit, path, .. } => Some(Event::Key { digit, path }),
+            LegEvent::Dead(_) => Some(Event::MediaDead),
+            LegEvent::Heard | LegEvent::Talk { .. } | LegEvent::Closed(_) => None,
+        }
+    }
+
+    /// Closes the leg, and writes how it ended.
+    async fn close(&mut self) {
+        let stats = self.close_leg().await;
+        let Some(outcome) = self.outcome.take() else { return };
+        let disposition = outcome.disposition;
+        counter!("aftercall_calls_total", "disposition" => disposition.as_str()).increment(1);
+        info!(disposition = disposition.as_str(), "The survey ended: {}", disposition.as_str());
+        let ended = Fact::Ended {
+            disposition,
+            left_at: outcome.left_at,
+            failure: outcome.failure,
+            by_caller: outcome.by_caller,
+            stats,
+        };
+        if let Err(error) = self.parts.store.append(batch_of(vec![entry(self.id, ended)])).await {
+            error!("The end of a call could not be stored; the next start will close it: {error}");
+        }
+    }
+
+    async fn close_leg(&mut self) -> Option<CallStats> {
+        self.leg.take()?.close();
+        let closed = async {
+            while let Some(event) = self.leg_events.recv().await {
+                if let LegEvent::Closed(stats) = event {
+                    return Some(*stats);
+                }
+            }
+            None
+        };
+        tokio::time::timeout(STATS_MAX, closed).await.ok().flatten()
+    }
+}
+
+pub(super) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,38 @@
+//! One task per call: joins signalling, media, conversation and store. It drives and decides nothing: who is surveyed
+//! is `selection`'s word, what is said is `dialogue`'s.
+
+mod driver;
+mod goodbye;
+mod perform;
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+pub use driver::run;
+
+use crate::config::Live;
+use crate::media::MediaEngine;
+use crate::selection::Selector;
+use crate::sip::SipHandle;
+use crate::store::Store;
+
+/// What every call needs from the rest of the service.
+pub struct Parts {
+    /// Signalling.
+    pub sip: SipHandle,
+    /// Audio.
+    pub media: MediaEngine,
+    /// The database.
+    pub store: Store,
+    /// Who is surveyed. Locked for one decision at a time, never over an await.
+    pub selector: Mutex<Selector>,
+    /// Configuration, surveys and prompts; a call keeps what it began with.
+    pub live: ArcSwap<Live>,
+    /// Whether running calls are asked to end.
+    pub ending: watch::Receiver<bool>,
+}
+
+/// A shared handle to [`Parts`].
+pub type Shared = Arc<Parts>;

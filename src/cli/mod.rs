@@ -1,0 +1,103 @@
+//! The command line: one file per subcommand, each thin.
+//!
+//! Exit codes: 0 done; 1 the thing asked about is not as it should be (an expectation of `call`, a finding of
+//! `prompts check`, a configuration that is refused); 2 the command line is wrong; 3 the work could not be done.
+
+mod backup;
+mod call;
+mod check_config;
+mod prompts;
+mod rebuild;
+mod serve;
+mod simulate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A post-call survey endpoint: SIP and RTP in, scored and durable answers out.
+#[derive(Debug, Parser)]
+#[command(name = "aftercall", version, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 done, 1 not as expected, 2 wrong command line, 3 could not be done.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every subcommand shares.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// Folder of everything that is written: database, secrets.
+    #[arg(long, global = true, value_name = "DIR", default_value = "var/data")]
+    pub data: PathBuf,
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "config/aftercall.toml")]
+    pub config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take calls until SIGTERM (then drain) or a second one; SIGHUP reloads.
+    Serve,
+    /// Read configuration, surveys and prompts as `serve` would, and say what is wrong.
+    CheckConfig,
+    /// Place one scripted call to any SIP address.
+    Call(call::Args),
+    /// Be a contact centre: many callers with different manners.
+    Simulate(simulate::Args),
+    /// Check the recordings, or import one.
+    Prompts(prompts::Args),
+    /// Write a consistent copy of the database, also while the service runs.
+    Backup(backup::Args),
+    /// Make calls, answers and roll-ups anew from the journal.
+    Rebuild,
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn run() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::anyhow!("no runtime: {error}")),
+    };
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(global).await,
+            Command::CheckConfig => check_config::run(&global),
+            Command::Call(args) => call::run(args).await,
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Prompts(args) => prompts::run(&global, args),
+            Command::Backup(args) => backup::run(&global, args).await,
+            Command::Rebuild => rebuild::run(&global).await,
+        }
+    });
+    // A caller's question that is still open must not keep the program.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    done.unwrap_or_else(|error| failed(&error))
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("aftercall: {error:#}");
+    ExitCode::from(3)
+}
+
+/// The `[store]` section; looking at results needs no configuration file.
+fn store_config(global: &Global) -> anyhow::Result<crate::config::StoreConfig> {
+    match crate::config::read(&global.config) {
+        Ok(config) => Ok(config.store),
+        Err(crate::config::ConfigError::Unreadable { .. }) => Ok(crate::config::StoreConfig::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens what `serve` writes, for reading; it may be running.
+async fn open_views(global: &Global) -> anyhow::Result<crate::store::Views> {
+    use anyhow::Context as _;
+    let path = global.data.join(&store_config(global)?.file);
+    anyhow::ensure!(path.is_file(), "there is no database {}: name its folder with --data", path.display());
+    crate::store::Views::open(&path).await.context("the database")
+}

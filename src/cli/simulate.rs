@@ -1,0 +1,106 @@
+//! `aftercall simulate`.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::caller::{Caller, Mix, Profile, Simulation, Target, TargetError, simulate};
+
+/// A contact centre.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 no call failed, 1 some did, 2 wrong command line, 3 no calls could be placed."
+)]
+pub(super) struct Args {
+    /// Whom to call: sip:user@host[:port][;transport=tcp].
+    target: String,
+    /// Calls in all.
+    #[arg(long, default_value_t = 100)]
+    calls: u32,
+    /// New calls a second, on average.
+    #[arg(long, default_value_t = 5.0)]
+    rate: f64,
+    /// Most calls at once.
+    #[arg(long, default_value_t = 200)]
+    concurrent: usize,
+    /// Agents, each with a quality of its own.
+    #[arg(long, default_value_t = 6)]
+    agents: u16,
+    /// Queues, over which the agents are spread.
+    #[arg(long, value_delimiter = ',', default_value = "service,billing")]
+    queues: Vec<String>,
+    /// The seed of all draws.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Weights of what callers do.
+    #[arg(long, default_value = "answer=50,wrong=10,silent=8,barge=18,refuse=4,leave=10")]
+    mix: Mix,
+    /// The questions that callers expect: service, short or mood.
+    #[arg(long, default_value = "service")]
+    profile: Profile,
+    /// Share of calls that agents send on purpose, 0-1.
+    #[arg(long, default_value_t = 0.05)]
+    triggered: f64,
+    /// Mark the calls as test calls.
+    #[arg(long)]
+    test: bool,
+    /// A further header of each INVITE, "Name: value". May be given again.
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Our address; the one that leads to the target if left out.
+    #[arg(long, value_name = "IP")]
+    local: Option<IpAddr>,
+    /// Show no progress.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("not \"Name: value\"")?;
+    if name.trim().is_empty() || text.contains(['\r', '\n']) {
+        return Err("not \"Name: value\"".into());
+    }
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// Plays the contact centre and prints what came of it.
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let target = match Target::resolve(&args.target).await {
+        Ok(target) => target,
+        Err(malformed @ TargetError::Malformed(_)) => {
+            eprintln!("aftercall simulate: {malformed}");
+            return Ok(ExitCode::from(2));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let local = match args.local {
+        Some(local) => local,
+        None => target.local_address().await?,
+    };
+    let caller = Caller::new(local, target).await?;
+    let simulation = Simulation {
+        calls: args.calls,
+        rate: args.rate,
+        concurrent: args.concurrent,
+        agents: args.agents,
+        queues: args.queues,
+        seed: args.seed,
+        mix: args.mix,
+        profile: args.profile,
+        triggered: args.triggered,
+        test: args.test,
+        headers: args.headers,
+    };
+    let bar = if args.quiet { ProgressBar::hidden() } else { ProgressBar::new(u64::from(args.calls)) };
+    let style = "{elapsed_precise} [{bar:40}] {pos}/{len} calls over, {msg}";
+    bar.set_style(ProgressStyle::with_template(style)?.progress_chars("=> "));
+    let summary = simulate(&caller, &simulation, |progress| {
+        bar.set_position(u64::from(progress.over));
+        bar.set_message(format!("{} up", progress.begun - progress.over));
+    })
+    .await;
+    bar.finish_and_clear();
+    println!("{summary}");
+    Ok(ExitCode::from(u8::from(summary.failures > 0)))
+}

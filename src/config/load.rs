@@ -1,0 +1,285 @@
+//! From files to a checked [`Config`]: every fault names file, line and key.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Checked, Config, Fault};
+use crate::dialogue::{SurveyError, SurveySet, Warning};
+use crate::prompts::{Library, PromptsError};
+
+/// Prefix of environment variables that override a key: `AFTERCALL_SIP__CALLS_MAX=100` is `[sip] calls_max = 100`.
+const PREFIX: &str = "AFTERCALL_";
+
+/// Why a configuration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key is unknown, missing, of the wrong type or out of range.
+    #[error("{}:{line}: {what}", file.display())]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key and what is wrong with it.
+        what: String,
+    },
+    /// An override from the environment makes it wrong.
+    #[error("with {variables} from the environment: {what}")]
+    Environment {
+        /// The variables in force.
+        variables: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Survey files are wrong.
+    #[error("{}", Lines(.0))]
+    Surveys(Vec<SurveyError>),
+    /// Prompts are missing or wrong.
+    #[error(transparent)]
+    Prompts(#[from] PromptsError),
+}
+
+struct Lines<'a>(&'a [SurveyError]);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if i > 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// A configuration with all that its calls need; replaced as a whole on reload, so that a running call keeps what it
+/// began with.
+#[derive(Debug)]
+pub struct Live {
+    /// The settings.
+    pub config: Config,
+    /// The surveys.
+    pub surveys: SurveySet,
+    /// The prompts, encoded.
+    pub prompts: Arc<Library>,
+    /// What is worth a look in the survey files.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads a configuration file, its surveys and its prompts.
+///
+/// # Errors
+/// The first fault of the configuration, or every fault of the surveys.
+pub fn load(file: &Path) -> Result<Live, ConfigError> {
+    let mut config = read(file)?;
+    let base = file.parent().unwrap_or(Path::new("."));
+    config.service.surveys = base.join(&config.service.surveys);
+    config.service.prompts = base.join(&config.service.prompts);
+    for auth in config.trunk.iter_mut().filter_map(|trunk| trunk.auth.as_mut()) {
+        auth.password_file = base.join(&auth.password_file);
+    }
+    let selection = &mut config.selection;
+    let lists =
+        [&mut selection.do_not_survey, &mut selection.mystery_callers, &mut selection.mystery_key_file];
+    for file in lists.into_iter().flatten() {
+        *file = base.join(&*file);
+    }
+    let prompts = Arc::new(Library::load(&config.service.prompts)?);
+    let (surveys, warnings) =
+        SurveySet::load(&config.service.surveys, prompts.as_ref()).map_err(ConfigError::Surveys)?;
+    check_references(file, &config, &surveys)?;
+    Ok(Live { config, surveys, prompts, warnings })
+}
+
+/// Reads and checks a configuration file alone, without what it refers to.
+///
+/// # Errors
+/// Its first fault.
+pub fn read(file: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+    parse(file, &text, std::env::vars())
+}
+
+/// Checks a configuration's text.
+///
+/// # Errors
+/// Its first fault.
+pub fn parse_text(text: &str) -> Result<Config, ConfigError> {
+    parse(Path::new("configuration"), text, std::iter::empty())
+}
+
+fn parse(
+    file: &Path,
+    text: &str,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    let wrong = |line, what: String| ConfigError::Wrong { file: file.to_owned(), line, what };
+    let overrides: Vec<(String, String)> =
+        variables.filter(|(name, _)| name.starts_with(PREFIX) && name.contains("__")).collect();
+    let config: Config = if overrides.is_empty() {
+        toml::from_str(text)
+            .map_err(|e| wrong(line_at(text, e.span().map_or(0, |s| s.start)), e.message().to_owned()))?
+    } else {
+        let mut table: toml::Table = toml::from_str(text)
+            .map_err(|e| wrong(line_at(text, e.span().map_or(0, |s| s.start)), e.message().to_owned()))?;
+        let variables = overrides.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        for (name, value) in &overrides {
+            put(&mut table, &name[PREFIX.len()..], value);
+        }
+        table.try_into().map_err(|e: toml::de::Error| ConfigError::Environment {
+            variables,
+            what: e.message().to_owned(),
+        })?
+    };
+    check(&config).map_err(|(place, Fault { key, what })| {
+        wrong(line_of(text, &place, key), format!("{}{key}: {what}", place.label()))
+    })?;
+    Ok(config)
+}
+
+/// Sets a dotted key; a value that is no TOML is taken as a string.
+fn put(table: &mut toml::Table, name: &str, value: &str) {
+    let path: Vec<String> = name.split("__").map(str::to_ascii_lowercase).collect();
+    let Some((last, sections)) = path.split_last() else { return };
+    let mut at = table;
+    for section in sections {
+        let entry = at.entry(section.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let Some(inner) = entry.as_table_mut() else { return };
+        at = inner;
+    }
+    let parsed = toml::from_str::<toml::Table>(&format!("x = {value}")).ok().and_then(|mut t| t.remove("x"));
+    at.insert(last.clone(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
+}
+
+/// A section, or one of a list of sections.
+struct Place {
+    section: &'static str,
+    index: Option<usize>,
+}
+
+impl Place {
+    fn label(&self) -> String {
+        match self.index {
+            None if self.section.is_empty() => String::new(),
+            None => format!("[{}] ", self.section),
+            Some(i) => format!("[[{}]] number {}: ", self.section, i + 1),
+        }
+    }
+}
+
+fn check(config: &Config) -> Result<(), (Place, Fault)> {
+    let at = |section| move |fault| (Place { section, index: None }, fault);
+    config.service.check().map_err(at("service"))?;
+    config.http.check().map_err(at("http"))?;
+    config.sip.check().map_err(at("sip"))?;
+    config.media.check().map_err(at("media"))?;
+    config.selection.check().map_err(at("selection"))?;
+    config.store.check().map_err(at("store"))?;
+    if config.listener.is_empty() {
+        return Err((
+            Place { section: "", index: None },
+            Fault::new("listener", "names no address to listen on"),
+        ));
+    }
+    for (index, trunk) in config.trunk.iter().enumerate() {
+        let place = |fault| (Place { section: "trunk", index: Some(index) }, fault);
+        trunk.check().map_err(place)?;
+        if config.trunk[..index].iter().any(|other| other.name == trunk.name) {
+            return Err(place(Fault::new("name", format!("{} is used twice", trunk.name))));
+        }
+    }
+    Ok(())
+}
+
+/// Names that one part of the configuration gives to another must exist.
+fn check_references(file: &Path, config: &Config, surveys: &SurveySet) -> Result<(), ConfigError> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let wrong = |place: &Place, key: &'static str, what: String| ConfigError::Wrong {
+        file: file.to_owned(),
+        line: line_of(&text, place, key),
+        what: format!("{}{key}: {what}", place.label()),
+    };
+    for (index, trunk) in config.trunk.iter().enumerate() {
+        let place = Place { section: "trunk", index: Some(index) };
+        if let Some(id) = trunk.surveys.values().find(|id| surveys.get(id).is_none()) {
+            return Err(wrong(&place, "surveys", format!("there is no survey {id}")));
+        }
+    }
+    let place = Place { section: "selection", index: None };
+    match config.selection.surveys().find(|id| surveys.get(id).is_none()) {
+        Some(id) => Err(wrong(&place, "survey", format!("there is no survey {id}"))),
+        None => Ok(()),
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|&&b| b == b'\n').count() + 1
+}
+
+/// The line of a key; of its section where the key is not written; 1 where neither is.
+fn line_of(text: &str, place: &Place, key: &str) -> usize {
+    let Ok(root) = DeTable::parse(text) else { return 1 };
+    let root = root.get_ref();
+    let key_in = |table: &DeTable<'_>| {
+        table.iter().find(|(name, _)| name.get_ref().as_ref() == key).map(|(name, _)| name.span().start)
+    };
+    if place.section.is_empty() {
+        return key_in(root).map_or(1, |offset| line_at(text, offset));
+    }
+    let section = root.iter().find(|(name, _)| name.get_ref().as_ref() == place.section);
+    let found = section.and_then(|(name, value)| match (value.get_ref(), place.index) {
+        (DeValue::Table(table), None) => Some(key_in(table).unwrap_or(name.span().start)),
+        (DeValue::Array(list), Some(index)) => {
+            let entry = list.get(index)?;
+            let inner = entry.get_ref().as_table().and_then(key_in);
+            Some(inner.unwrap_or(entry.span().start))
+        }
+        _ => Some(name.span().start),
+    });
+    found.map_or(1, |offset| line_at(text, offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[[listener]]\ntransport = \"udp\"\nbind = \"127.0.0.1:5060\"\n\n[[trunk]]\nname = \"pbx\"\n\
+                        sources = [\"127.0.0.0/8\"]\n";
+
+    fn fault(text: &str) -> String {
+        parse(Path::new("a.toml"), text, std::iter::empty()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn faults_name_file_line_and_key() {
+        assert!(parse(Path::new("a.toml"), GOOD, std::iter::empty()).is_ok());
+        let unknown = fault(&format!("{GOOD}\n[sip]\ncalls_mx = 3\n"));
+        assert!(unknown.starts_with("a.toml:10: ") && unknown.contains("calls_mx"), "{unknown}");
+        let range = fault(&format!("{GOOD}\n[sip]\nt1 = \"500ms\"\ncalls_max = 0\n"));
+        assert_eq!(range, "a.toml:11: [sip] calls_max: must lie in 1-100000");
+        let twice = fault(&format!("{GOOD}\n[[trunk]]\nname = \"pbx\"\nsources = [\"::/0\"]\n"));
+        assert_eq!(twice, "a.toml:10: [[trunk]] number 2: name: pbx is used twice");
+        let open = fault(&format!("{GOOD}\n[http]\nlisten = \"0.0.0.0:80\"\n"));
+        assert!(open.starts_with("a.toml:10: [http] listen: 0.0.0.0:80 is no loopback"), "{open}");
+    }
+
+    #[test]
+    fn the_environment_overrides_a_key() {
+        let variables =
+            |value: &str| vec![("AFTERCALL_SIP__CALLS_MAX".to_owned(), value.to_owned())].into_iter();
+        let config = parse(Path::new("a.toml"), GOOD, variables("7")).unwrap();
+        assert_eq!(config.sip.calls_max, 7);
+        let error = parse(Path::new("a.toml"), GOOD, variables("many")).unwrap_err().to_string();
+        assert!(error.starts_with("with AFTERCALL_SIP__CALLS_MAX from the environment"), "{error}");
+    }
+}

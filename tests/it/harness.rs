@@ -1,0 +1,219 @@
+//! Starts the program on free ports in a folder of its own, and looks at it the way an operator would.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+/// What any wait in a test may take at most: a slow machine passes, a hang is named.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A configuration for tests: everything on loopback and free ports, every call surveyed.
+pub const CONFIG: &str = r#"
+[service]
+surveys = "SURVEYS"
+prompts = "PROMPTS"
+drain_max = "20s"
+
+[log]
+filter = "info"
+
+[http]
+listen = "127.0.0.1:0"
+
+[sip]
+t1 = "100ms"
+source_rate = 0
+
+[media]
+port_min = 20000
+port_max = 29999
+quarantine = "0s"
+
+[[listener]]
+transport = "udp"
+bind = "127.0.0.1:0"
+
+[[listener]]
+transport = "tcp"
+bind = "127.0.0.1:0"
+
+[[trunk]]
+name = "pbx"
+sources = ["127.0.0.0/8"]
+language = "en"
+surveys = { survey = "bench", media = "media", sig = "sig", short = "short", service = "service" }
+
+[[selection.queue]]
+match = "*"
+rule = "all"
+survey = "short"
+"#;
+
+/// The running program.
+pub struct App {
+    child: Child,
+    pub dir: tempfile::TempDir,
+    pub udp: SocketAddr,
+    pub tcp: SocketAddr,
+    pub http: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+/// The program under test.
+pub fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_aftercall"))
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// [`CONFIG`] with its folders filled in.
+pub fn config() -> String {
+    let folder = |path: &str| repository(path).display().to_string();
+    CONFIG.replace("SURVEYS", &folder("config/surveys")).replace("PROMPTS", &folder("prompts"))
+}
+
+impl App {
+    /// Starts with the test configuration.
+    pub fn start() -> Self {
+        Self::with(&config())
+    }
+
+    /// Starts with this configuration.
+    pub fn with(config: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join("aftercall.toml"), config).expect("the configuration is written");
+        Self::in_dir(dir)
+    }
+
+    /// Starts in a folder that has a configuration, and perhaps the data of an earlier run.
+    pub fn in_dir(dir: tempfile::TempDir) -> Self {
+        let mut child = program()
+            .args(["--config", "aftercall.toml", "--data", "data", "serve"])
+            .current_dir(dir.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stderr = child.stderr.take().expect("standard error is piped");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (lines_tx, lines) = mpsc::sync_channel(10_000);
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                kept.lock().unwrap().push(line.clone());
+                if lines_tx.try_send(line).is_err() {
+                    // Nobody waits for the start any more; the log is kept all the same.
+                }
+            }
+        });
+        let (mut udp, mut tcp, mut http) = (None, None, None);
+        loop {
+            let line = lines
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("the program did not start:\n{}", log.lock().unwrap().join("\n")));
+            let address = |after: &str| {
+                line.split(after).nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            };
+            udp = udp.or_else(|| address("Listening for SIP on UDP "));
+            tcp = tcp.or_else(|| address("Listening for SIP on TCP "));
+            http = http.or_else(|| address("Health pages on "));
+            if line.contains("Ready for calls") {
+                break;
+            }
+        }
+        let (udp, tcp) = (udp.expect("a UDP listener"), tcp.expect("a TCP listener"));
+        Self { child, dir, udp, tcp, http: http.expect("health pages"), log }
+    }
+
+    /// What was logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs another subcommand on the same data.
+    pub fn run(&self, args: &[&str]) -> Output {
+        let base = ["--config", "aftercall.toml", "--data", "data"];
+        program().args(base).args(args).current_dir(self.dir.path()).output().expect("the program runs")
+    }
+
+    /// The standard output of a subcommand that must do well.
+    pub fn ask(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// `aftercall calls` as rows of the columns asked for, without the header.
+    pub fn calls(&self, columns: &str) -> Vec<String> {
+        let text = self.ask(&["calls", "--csv", "--columns", columns]);
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    /// Waits until the rows fulfil a condition.
+    pub fn wait_for_calls(&self, columns: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let start = Instant::now();
+        loop {
+            let rows = self.calls(columns);
+            if done(&rows) {
+                return rows;
+            }
+            assert!(start.elapsed() < PATIENCE, "the rows stayed {rows:?}\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
+    /// One of the health pages: status and body.
+    pub fn page(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.http).expect("the health pages listen");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+        (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits for the program to end by itself.
+    pub fn wait(mut self) -> (Option<i32>, tempfile::TempDir) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the program can be waited for") {
+                let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a temporary folder"));
+                return (status.code(), dir);
+            }
+            assert!(start.elapsed() < PATIENCE, "the program did not stop:\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills it without warning, and gives back its folder.
+    pub fn kill(mut self) -> tempfile::TempDir {
+        self.child.kill().expect("the program can be killed");
+        self.child.wait().expect("and waited for");
+        std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a temporary folder"))
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        if self.child.try_wait().ok().flatten().is_none() {
+            self.child.kill().expect("the program can be killed");
+            self.child.wait().expect("and waited for");
+        }
+    }
+}

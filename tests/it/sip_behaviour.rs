@@ -1,0 +1,151 @@
+//! SIPp against the running program, one script for each SIP behaviour.
+
+use crate::harness::{App, config};
+use crate::scenario::{play, run};
+
+#[test]
+fn offer_answer_and_hang_up_on_either_side() {
+    let app = App::start();
+    play(&app, "media", "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\npause 300\n> BYE\n< 200");
+    play(&app, "sig", "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\n< BYE |Reason: SIP;cause=200\n> 200");
+    play(
+        &app,
+        "media",
+        "> INVITE\n< 100 maybe\n< 200 |m=audio [0-9]+ RTP/AVP 0 8 9 101\n> ACK sdp\npause 300\n> BYE\n< 200",
+    );
+    let rows = app.wait_for_calls("survey,disposition", |rows| rows.len() == 3);
+    assert!(rows.iter().all(|row| !row.contains("failed")), "{rows:?}");
+}
+
+#[test]
+fn the_same_over_tcp() {
+    let app = App::start();
+    run(app.tcp, "media", "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\npause 200\n> BYE\n< 200", &["-t", "t1"]);
+    run(app.tcp, "sig", "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\n< BYE\n> 200", &["-t", "t1"]);
+}
+
+#[test]
+fn cancel_before_the_answer() {
+    // A reliable 180 holds the answer back until its PRACK, which leaves room for a CANCEL.
+    let app = App::start();
+    play(
+        &app,
+        "media",
+        "> INVITE sdp |Require: 100rel\n< 100 maybe\n< 180 |RSeq: [0-9]+\n> CANCEL branch=last\n< 200\n< 487\n> ACK branch=last",
+    );
+    let rows = app.wait_for_calls("disposition", |rows| rows == ["failed"]);
+    assert_eq!(rows.len(), 1);
+}
+
+#[test]
+fn reliable_provisionals() {
+    let app =
+        App::with(&config().replace("language = \"en\"", "language = \"en\"\nprovisional = \"progress\""));
+    let script = "> INVITE sdp |Supported: 100rel\n< 100 maybe\n< 183 |RSeq: ([0-9]+)|m=audio\n\
+                  > PRACK |RAck: [$cap] 1 INVITE\n< 200 |PRACK\n< 200 |INVITE\n> ACK cseq=1\n> BYE cseq=3\n< 200";
+    play(&app, "media", script);
+}
+
+#[test]
+fn hold_in_its_three_forms_and_a_new_codec() {
+    let app = App::start();
+    play(
+        &app,
+        "media",
+        "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\n\
+         > INVITE sdp:sendonly\n< 100 maybe\n< 200 |a=recvonly\n> ACK\n\
+         > INVITE sdp:inactive\n< 100 maybe\n< 200 |a=inactive\n> ACK\n\
+         > INVITE sdp:0.0.0.0\n< 100 maybe\n< 200 |a=inactive\n> ACK\n\
+         > UPDATE sdp\n< 200 |a=sendrecv\n\
+         > INVITE sdp:m=RTP/AVP_8_101\n< 100 maybe\n< 200 |PCMA\n> ACK\n\
+         > INVITE sdp:m=RTP/AVP_18\n< 100 maybe\n< 488\n> ACK branch=last\n\
+         > INVITE\n< 100 maybe\n< 200 |PCMA\n> ACK sdp:m=RTP/AVP_8_101\n\
+         > BYE\n< 200",
+    );
+}
+
+#[test]
+fn session_timers() {
+    let app = App::start();
+    play(
+        &app,
+        "media",
+        "> INVITE sdp |Supported: timer|Session-Expires: 30\n< 100 maybe\n< 422 |Min-SE: 90\n> ACK branch=last\n\
+         > INVITE sdp new |Supported: timer|Session-Expires: 120;refresher=uac\n< 100 maybe\n< 200 |Session-Expires: 120;refresher=uac\n> ACK\n\
+         > UPDATE |Supported: timer|Session-Expires: 120;refresher=uac\n< 200 |Session-Expires: 120;refresher=uac\n\
+         > BYE\n< 200",
+    );
+}
+
+#[test]
+fn refusals_say_why() {
+    let app = App::start();
+    let refused = |user: &str, script: &str| play(&app, user, script);
+    refused("media", "> OPTIONS new\n< 200 |Allow: INVITE");
+    refused("media", "> REFER new |Refer-To: <sip:x@y>\n< 603");
+    refused("media", "> REGISTER new\n< 405 |Allow: INVITE");
+    refused("media", "> FROBNICATE new\n< 501");
+    refused(
+        "media",
+        "> INVITE sdp new |Require: nothing-we-know\n< 420 |Unsupported: nothing-we-know\n> ACK branch=last",
+    );
+    refused("media", "> INVITE new body:text/plain:hello\n< 415 |Accept: application/sdp\n> ACK branch=last");
+    refused("media", "> INVITE new sdp:m=RTP/AVP_18\n< 488\n> ACK branch=last");
+    refused("media", "> INVITE sdp new uri:nobody:here\n< 416\n> ACK branch=last");
+    refused("media", "> BYE |X-None: 1\n< 481");
+    refused("media", "> INFO body:application/dtmf:5\n< 481");
+    refused("media", "> INVITE sdp new |Max-Forwards: 0\n< 100 maybe\n< 200\n> ACK\n> BYE\n< 200");
+}
+
+#[test]
+fn in_a_dialog_gaps_are_taken_and_going_back_is_not() {
+    let app = App::start();
+    play(
+        &app,
+        "media",
+        "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\n> OPTIONS cseq=50\n< 200 |Allow\n\
+         > OPTIONS cseq=40\n< 500\n> REFER cseq=60 |Refer-To: <sip:x@y>\n< 603\n> FROBNICATE cseq=61\n< 501\n\
+         > INFO cseq=62 body:application/thing:x\n< 415\n> BYE cseq=70\n< 200",
+    );
+}
+
+#[test]
+fn keys_by_info_answer_a_survey() {
+    let app = App::start();
+    play(
+        &app,
+        "short",
+        "> INVITE sdp |X-Agent-Id: anna|X-Call-Ref: c-1\n< 100 maybe\n< 200\n> ACK\npause 1000\n\
+         > INFO body:application/dtmf-relay:Signal=1\\nDuration=160\n< 200\npause 1000\n\
+         > INFO body:application/dtmf-relay:Signal=4\\nDuration=160\n< 200\n< BYE\n> 200",
+    );
+    let rows = app.wait_for_calls("call_ref,agent,disposition,answers", |rows| {
+        rows.iter().any(|r| r.contains("complete"))
+    });
+    assert_eq!(rows, ["c-1,anna,complete,4"]);
+}
+
+#[test]
+fn an_answer_without_ack_is_given_up() {
+    let app = App::start();
+    // T1 is 100 ms here, so 64*T1 is 6.4 s.
+    play(&app, "media", "> INVITE sdp\n< 100 maybe\n< 200\n< 200\n< 200\n< BYE\n> 200");
+    app.wait_for_calls("disposition", |rows| rows == ["failed"]);
+}
+
+#[test]
+fn a_trunk_may_ask_for_a_password() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let secret = dir.path().join("password");
+    std::fs::write(&secret, "s3cret\n").expect("the password is written");
+    let auth = format!(
+        "language = \"en\"\nauth = {{ realm = \"aftercall\", user = \"pbx\", password_file = \"{}\" }}",
+        secret.display()
+    );
+    let app = App::with(&config().replace("language = \"en\"", &auth));
+    let right = ["-au", "pbx", "-ap", "s3cret"];
+    let script = "> INVITE sdp\n< 401 auth\n> ACK branch=last\n> INVITE new sdp |[authentication]\n< 100 maybe\n< 200\n> ACK\n< BYE\n> 200";
+    run(app.udp, "sig", script, &right);
+    let wrong = "> INVITE sdp\n< 401 auth\n> ACK branch=last\n> INVITE new sdp |[authentication]\n< 401\n> ACK branch=last";
+    run(app.udp, "sig", wrong, &["-au", "pbx", "-ap", "guess"]);
+}
