@@ -67,6 +67,9 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let Cli { global, command } = Cli::parse();
+    if !matches!(command, Command::Serve) {
+        end_with_the_pipe();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::anyhow!("no runtime: {error}")),
@@ -87,6 +90,15 @@ pub fn run() -> ExitCode {
     // A caller's question that is still open must not keep the program.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     done.unwrap_or_else(|error| failed(&error))
+}
+
+/// Output into a pipe whose reader has left (`| head`) ends the program quietly, as it does with other tools.
+#[expect(unsafe_code, reason = "the standard library has no other way back to the system's default")]
+fn end_with_the_pipe() {
+    // SAFETY: called first thing, on the only thread, with a handler that the system provides.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
