@@ -432,9 +432,8 @@ impl LegCore {
         if !sends {
             return None;
         }
-        let len = ticks as usize;
-        let mut payload = [0; PAYLOAD_MAX];
-        self.player.fill(codec, &mut payload[..len]);
+        let len = HEADER_LEN + ticks as usize;
+        self.player.fill(codec, &mut buffer[HEADER_LEN..len]);
         let header = RtpHeader {
             payload_type,
             marker: std::mem::take(&mut sending.marker),
@@ -442,14 +441,14 @@ impl LegCore {
             timestamp: sending.timestamp,
             ssrc: sending.ssrc,
         };
-        let written = RtpPacket { header, payload: &payload[..len] }.write(buffer);
+        let written = header.write(buffer);
         sending.sequence = sending.sequence.wrapping_add(1);
         sending.timestamp = sending.timestamp.wrapping_add(ticks);
         sending.due = sending.due.map(|at| at + step);
         sending.packets = sending.packets.saturating_add(1);
         sending.octets = sending.octets.wrapping_add(ticks);
         self.report_done();
-        written.ok().map(|len| Transmit { channel: Channel::Rtp, to, len })
+        written.ok().map(|()| Transmit { channel: Channel::Rtp, to, len })
     }
 
     fn write_rtcp(

@@ -43,6 +43,16 @@ pub enum RtpError {
     Buffer,
 }
 
+impl RtpHeader {
+    /// Writes the header in front of a payload that lies in place already.
+    ///
+    /// # Errors
+    /// [`RtpError::Buffer`] when it does not fit, or when the payload type is above 127.
+    pub fn write(&self, buffer: &mut [u8]) -> Result<(), RtpError> {
+        RtpPacket { header: *self, payload: &[] }.write(buffer).map(drop)
+    }
+}
+
 impl<'a> RtpPacket<'a> {
     /// Reads one datagram.
     ///

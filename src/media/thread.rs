@@ -25,6 +25,9 @@ use crate::domain::KeyPath;
 const SLOTS: u64 = 60;
 /// The longest time between two visits to a leg, in ms.
 const PERIOD_MS: u64 = 20;
+/// Legs start at multiples of this, in ms: waking seldom for many is cheaper than often for few, and a leg's own
+/// packets keep their distance either way.
+const PHASE_MS: u64 = 5;
 /// A thread that is further behind than this leaves turns out, in ms.
 const BEHIND_MAX: u64 = 200;
 /// Waking later than this is counted, in ms.
@@ -154,7 +157,7 @@ impl MediaThread {
     /// Puts a leg into the phase that has the fewest.
     fn add(&mut self, newcomer: NewLeg) {
         let NewLeg { core, sockets, port, inbox, events } = newcomer;
-        let next = (0..PERIOD_MS).map(|ahead| self.tick + ahead);
+        let next = (0..PERIOD_MS).map(|ahead| self.tick + ahead).filter(|tick| tick.is_multiple_of(PHASE_MS));
         let tick = next.min_by_key(|tick| self.phases[(tick % PERIOD_MS) as usize]).unwrap_or(self.tick);
         self.phases[(tick % PERIOD_MS) as usize] += 1;
         self.legs += 1;
