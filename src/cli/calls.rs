@@ -121,9 +121,7 @@ async fn list(views: &Views, args: &Args) -> anyhow::Result<ExitCode> {
         let Some(last) = calls.last() else { break };
         filter.after = Some(last.id);
         left = left.saturating_sub(u32::try_from(calls.len()).unwrap_or(u32::MAX));
-        if !out.write(&calls)? {
-            return Ok(ExitCode::SUCCESS);
-        }
+        out.write(&calls)?;
     }
     out.finish()?;
     Ok(ExitCode::SUCCESS)
@@ -145,38 +143,28 @@ impl<'a> Output<'a> {
         Ok(Self::Csv(Box::new(csv), columns))
     }
 
-    /// Writes calls; `false` when nobody reads any more.
-    fn write(&mut self, calls: &[CallSummary]) -> anyhow::Result<bool> {
+    fn write(&mut self, calls: &[CallSummary]) -> anyhow::Result<()> {
         for call in calls {
-            let written = match self {
+            match self {
                 Self::Csv(csv, columns) => {
-                    let record = columns.iter().map(|column| plain(&cell(call, column)));
-                    csv.write_record(record).map_err(io::Error::from)
+                    csv.write_record(columns.iter().map(|column| plain(&cell(call, column))))?;
                 }
                 Self::Json(out, columns) => {
                     let object: Map<_, _> =
                         columns.iter().map(|&column| (column.to_owned(), cell(call, column))).collect();
-                    writeln!(out, "{}", Value::Object(object))
+                    writeln!(out, "{}", Value::Object(object))?;
                 }
-            };
-            match written {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
-                Err(error) => return Err(error.into()),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn finish(self) -> anyhow::Result<()> {
-        let flushed = match self {
-            Self::Csv(mut csv, _) => csv.flush(),
-            Self::Json(mut out, _) => out.flush(),
-        };
-        match flushed {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
+        match self {
+            Self::Csv(mut csv, _) => csv.flush()?,
+            Self::Json(mut out, _) => out.flush()?,
         }
+        Ok(())
     }
 }
 

@@ -106,14 +106,12 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(3)
 }
 
-/// Prints to standard output; a reader that went away is no fault.
+/// Prints to standard output; a full disk behind it is an error, not a panic.
 fn print(text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }
 
 /// The `[store]` section; looking at results needs no configuration file.
