@@ -5,9 +5,12 @@
 
 mod backup;
 mod call;
+mod calls;
 mod check_config;
+mod filter;
 mod prompts;
 mod rebuild;
+mod report;
 mod serve;
 mod simulate;
 
@@ -48,6 +51,10 @@ enum Command {
     Call(call::Args),
     /// Be a contact centre: many callers with different manners.
     Simulate(simulate::Args),
+    /// Print figures per agent, queue, survey or day.
+    Report(report::Args),
+    /// List calls, or tell one call's story.
+    Calls(calls::Args),
     /// Check the recordings, or import one.
     Prompts(prompts::Args),
     /// Write a consistent copy of the database, also while the service runs.
@@ -73,6 +80,8 @@ pub fn run() -> ExitCode {
             Command::CheckConfig => check_config::run(&global),
             Command::Call(args) => call::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
+            Command::Report(args) => report::run(&global, args).await,
+            Command::Calls(args) => calls::run(&global, args).await,
             Command::Prompts(args) => prompts::run(&global, args),
             Command::Backup(args) => backup::run(&global, args).await,
             Command::Rebuild => rebuild::run(&global).await,
@@ -95,6 +104,16 @@ fn end_with_the_pipe() {
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("aftercall: {error:#}");
     ExitCode::from(3)
+}
+
+/// Prints to standard output; a reader that went away is no fault.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The `[store]` section; looking at results needs no configuration file.

@@ -12,7 +12,8 @@ pub use media::{InBand, MediaConfig};
 pub use selection::{Day, Decline, Hours, QueueRule, Rule, SelectionConfig};
 pub use service::{Config, HttpConfig, LogConfig, LogFormat, ServiceConfig};
 pub use sip::{
-    AuthConfig, ContextMap, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig, UnknownSource,
+    AuthConfig, ContextMap, DigestAlgorithm, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig,
+    UnknownSource,
 };
 pub use store::StoreConfig;
 

@@ -180,19 +180,44 @@ pub struct AuthConfig {
     pub user: String,
     /// File that holds the password and nothing else.
     pub password_file: PathBuf,
-    /// Whether MD5 is offered beside SHA-256. Older PBXs know nothing else.
-    #[serde(default = "yes")]
-    pub md5: bool,
+    /// Hashes that we challenge with, best first. Older PBXs know MD5 alone, and some look at the first challenge only.
+    #[serde(default = "both")]
+    pub algorithms: Vec<DigestAlgorithm>,
 }
 
-fn yes() -> bool {
-    true
+fn both() -> Vec<DigestAlgorithm> {
+    vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5]
+}
+
+/// A hash for digest authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum DigestAlgorithm {
+    /// SHA-256 (RFC 7616).
+    #[serde(rename = "SHA-256")]
+    Sha256,
+    /// MD5, for older peers.
+    #[serde(rename = "MD5")]
+    Md5,
+}
+
+impl DigestAlgorithm {
+    /// The token in challenges.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SHA-256",
+            Self::Md5 => "MD5",
+        }
+    }
 }
 
 impl Checked for TrunkConfig {
     fn check(&self) -> Result<(), Fault> {
         if self.sources.is_empty() {
             return Err(Fault::new("sources", "allows nobody: name at least one network"));
+        }
+        if self.auth.as_ref().is_some_and(|auth| auth.algorithms.is_empty()) {
+            return Err(Fault::new("auth", "names no algorithm"));
         }
         if self.calls_max == Some(0) {
             return Err(Fault::new("calls_max", "must be at least 1"));

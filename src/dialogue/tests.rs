@@ -218,6 +218,22 @@ fn silence_all_the_way_is_no_answer() {
 }
 
 #[test]
+fn hanging_up_on_the_goodbye_is_no_break_off() {
+    check(
+        "0.0 answered     => play hello
+         1.0 key 1        => stop, play q1
+         2.0 key 7        => stop, no match, play no_match+q1
+         3.0 key 7        => stop, no match, give up effort, skip why, play q3
+         4.0 key *        => stop, repeated, play q3
+         5.0 prompt done  =>
+        10.0 timeout      => no input, play no_input+q3
+        15.0 prompt done  =>
+        20.0 timeout      => no input, give up score, play goodbye
+        20.5 gone         => end no_answer at score",
+    );
+}
+
+#[test]
 fn an_optional_question_may_stay_open() {
     check(
         "0.0 answered     => play hello

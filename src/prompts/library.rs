@@ -54,25 +54,18 @@ impl Library {
     /// # Errors
     /// The first file that is missing or wrong, by name.
     pub fn load(dir: &Path) -> Result<Self, PromptsError> {
-        let mut prompts = BTreeMap::new();
-        for (language, folder) in languages(dir)? {
-            let mut of_language = HashMap::new();
-            for (name, text) in texts(&folder)? {
-                let path = folder.join(format!("{name}.wav"));
-                if !path.is_file() {
-                    return Err(PromptsError::Missing(path));
-                }
-                let narrow = wav::read_prompt(&path)?;
-                let wide = wav::resample(wav::to_f32(&narrow), RATE_HZ, 2 * RATE_HZ)
-                    .ok_or_else(|| WavError::Unconvertible { path: path.clone(), rate_hz: RATE_HZ })?;
-                // The last samples may fall to rounding; the shorter form would cut the other.
-                let mut wide = wav::to_i16(&wide);
-                wide.resize(2 * narrow.len(), 0);
-                of_language.insert(name.as_str().into(), Arc::new(Prompt::new(&name, &text, &narrow, &wide)));
-            }
-            prompts.insert(language, of_language);
-        }
-        Ok(Self { prompts })
+        let folders = languages(dir)?;
+        // Encoding is what a start waits for: every language has a thread of its own.
+        let loaded = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                folders.iter().map(|(_, folder)| scope.spawn(|| load_language(folder))).collect();
+            threads
+                .into_iter()
+                .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let loaded: Result<Vec<_>, PromptsError> = loaded;
+        Ok(Self { prompts: folders.into_iter().map(|(language, _)| language).zip(loaded?).collect() })
     }
 
     /// A prompt by name.
@@ -103,6 +96,25 @@ impl PromptCatalogue for Library {
     fn duration(&self, language: &Language, name: &PromptName) -> Option<Duration> {
         self.get(language, name.as_str()).map(|prompt| prompt.duration())
     }
+}
+
+/// One language's prompts, encoded.
+fn load_language(folder: &Path) -> Result<HashMap<Box<str>, Arc<Prompt>>, PromptsError> {
+    let mut prompts = HashMap::new();
+    for (name, text) in texts(folder)? {
+        let path = folder.join(format!("{name}.wav"));
+        if !path.is_file() {
+            return Err(PromptsError::Missing(path));
+        }
+        let narrow = wav::read_prompt(&path)?;
+        let wide = wav::resample(wav::to_f32(&narrow), RATE_HZ, 2 * RATE_HZ)
+            .ok_or_else(|| WavError::Unconvertible { path: path.clone(), rate_hz: RATE_HZ })?;
+        // The last samples may fall to rounding; the shorter form would cut the other.
+        let mut wide = wav::to_i16(&wide);
+        wide.resize(2 * narrow.len(), 0);
+        prompts.insert(name.as_str().into(), Arc::new(Prompt::new(&name, &text, &narrow, &wide)));
+    }
+    Ok(prompts)
 }
 
 /// The language folders in order: those that hold a `texts.toml`.

@@ -1,4 +1,4 @@
-//! Figures per agent, queue, survey or day. One row holds one origin; one measure one kind on one scale.
+//! Figures per agent, queue, survey or day. One row holds one origin; one measure one question on one scale.
 
 use std::collections::BTreeMap;
 
@@ -49,15 +49,18 @@ pub struct Funnel {
     pub complete: u64,
 }
 
-/// The figures of one kind on one scale.
+/// The figures of one question. Two questions to one caller are not two independent answers, so they never share a
+/// figure; the same question in two surveys does, when kind and scale are the same.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measure {
-    /// What was measured.
+    /// The question.
+    pub question: QuestionId,
+    /// What it measures.
     pub kind: QuestionKind,
     /// On which scale.
     pub scale: Option<Scale>,
     /// Each figure by name.
-    pub figures: Vec<(FigureName, Figure)>,
+    pub figures: BTreeMap<FigureName, Figure>,
 }
 
 /// Which figure.
@@ -109,13 +112,16 @@ pub struct ChoiceCount {
 }
 
 /// What may be put into one figure: answers that agree in all of this.
-type Key = (QuestionKind, Option<Scale>);
+type Key<'a> = (QuestionKind, &'a QuestionId, Option<Scale>);
+
+/// The answers and calls of one row.
+type Group<'a> = (Vec<&'a AnswerTally>, Vec<&'a OutcomeTally>);
 
 impl Report {
     /// Makes the figures.
     #[must_use]
     pub fn new(tallies: &Tallies) -> Self {
-        let mut groups: BTreeMap<(&str, Origin), (Vec<&AnswerTally>, Vec<&OutcomeTally>)> = BTreeMap::new();
+        let mut groups: BTreeMap<(&str, Origin), Group<'_>> = BTreeMap::new();
         for answer in &tallies.answers {
             groups.entry((&answer.group, answer.origin)).or_default().0.push(answer);
         }
@@ -170,16 +176,16 @@ fn dispositions(outcomes: &[&OutcomeTally]) -> BTreeMap<Disposition, u64> {
 }
 
 fn measures(answers: &[&AnswerTally]) -> Vec<Measure> {
-    let mut merged: BTreeMap<Key, BTreeMap<&str, u64>> = BTreeMap::new();
+    let mut merged: BTreeMap<Key<'_>, BTreeMap<&str, u64>> = BTreeMap::new();
     for answer in answers {
-        let counts = merged.entry((answer.kind, answer.scale)).or_default();
+        let counts = merged.entry((answer.kind, &answer.question, answer.scale)).or_default();
         for (value, n) in &answer.counts {
             *counts.entry(value).or_default() += n;
         }
     }
-    let measures = merged.into_iter().map(|((kind, scale), counts)| {
+    let measures = merged.into_iter().map(|((kind, question, scale), counts)| {
         let figures = figures(kind, scale, &counts);
-        Measure { kind, scale, figures }
+        Measure { question: question.clone(), kind, scale, figures }
     });
     measures.filter(|measure| !measure.figures.is_empty()).collect()
 }
@@ -188,9 +194,9 @@ fn figures(
     kind: QuestionKind,
     scale: Option<Scale>,
     counts: &BTreeMap<&str, u64>,
-) -> Vec<(FigureName, Figure)> {
+) -> BTreeMap<FigureName, Figure> {
     let numbers: Numbers = counts.iter().filter_map(|(value, &n)| Some((value.parse().ok()?, n))).collect();
-    match (kind, scale) {
+    let figures = match (kind, scale) {
         (QuestionKind::Csat, Some(scale)) => {
             vec![(FigureName::CsatTopBox, top_box(scale, &numbers)), (FigureName::CsatMean, mean(&numbers))]
         }
@@ -204,7 +210,8 @@ fn figures(
             vec![(FigureName::Fcr, share(of("yes"), of("yes") + of("no")))]
         }
         _ => Vec::new(),
-    }
+    };
+    figures.into_iter().collect()
 }
 
 fn choices(answers: &[&AnswerTally]) -> Vec<ChoiceCount> {
@@ -285,9 +292,13 @@ mod tests {
         let report = Report::new(&tallies);
         let [sampled, agent] = &report.rows[..] else { panic!("{report:#?}") };
         assert_eq!((sampled.origin, agent.origin), (Origin::Sampled, Origin::Agent));
-        let ns: Vec<_> = sampled.measures.iter().map(|m| (m.kind, m.figures[0].1.n())).collect();
+        let ns: Vec<_> = sampled
+            .measures
+            .iter()
+            .map(|m| (m.kind, m.figures.values().map(Figure::n).max().unwrap()))
+            .collect();
         assert_eq!(ns, [(QuestionKind::Csat, 10), (QuestionKind::Csat, 7), (QuestionKind::Fcr, 5)]);
-        assert_eq!(agent.measures[0].figures[0].1, Figure::TooFew { n: 2 });
+        assert_eq!(agent.measures[0].figures[&FigureName::CsatMean], Figure::TooFew { n: 2 });
         let funnel =
             Funnel { offered: 102, selected: 12, answered: 12, asked: 12, responded: 10, complete: 10 };
         assert_eq!(sampled.funnel, funnel);

@@ -11,7 +11,7 @@ use sipx_sip::auth::{Algorithm, Challenge, Credentials, respond};
 use sipx_sip::{HeaderName, Request};
 
 use super::raw::TagSecret;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, DigestAlgorithm};
 
 /// How long a nonce may be used.
 const NONCE_LIFE: Duration = Duration::from_secs(300);
@@ -76,11 +76,7 @@ impl Authenticator {
                 auth.realm
             )
         };
-        let mut values = vec![value("SHA-256")];
-        if auth.md5 {
-            values.push(value("MD5"));
-        }
-        Verdict::Challenge(values)
+        Verdict::Challenge(auth.algorithms.iter().map(|algorithm| value(algorithm.name())).collect())
     }
 
     fn nonce(&self, seconds: u64, source: IpAddr) -> String {
@@ -115,10 +111,12 @@ impl Authenticator {
 
 /// Whether the response is the one that somebody with the password computes.
 fn right(fields: &Fields, request: &Request, auth: &AuthConfig, password: &str) -> bool {
-    let algorithm = match fields.get("algorithm").to_ascii_uppercase().as_str() {
-        "SHA-256" => Algorithm::Sha256,
-        "" | "MD5" if auth.md5 => Algorithm::Md5,
-        _ => return false,
+    // RFC 7616 §3.3: without the parameter it is MD5.
+    let named = Some(fields.get("algorithm")).filter(|name| !name.is_empty()).unwrap_or("MD5");
+    let algorithm = match auth.algorithms.iter().find(|known| known.name().eq_ignore_ascii_case(named)) {
+        Some(DigestAlgorithm::Sha256) => Algorithm::Sha256,
+        Some(DigestAlgorithm::Md5) => Algorithm::Md5,
+        None => return false,
     };
     let qop_auth = fields.get("qop") == "auth";
     if fields.get("username") != auth.user || !qop_auth {
@@ -195,7 +193,12 @@ mod tests {
     }
 
     fn config() -> AuthConfig {
-        AuthConfig { realm: "aftercall".into(), user: "pbx".into(), password_file: "x".into(), md5: true }
+        AuthConfig {
+            realm: "aftercall".into(),
+            user: "pbx".into(),
+            password_file: "x".into(),
+            algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        }
     }
 
     fn answer(challenge: &str, password: &str, count: u32) -> String {

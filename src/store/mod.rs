@@ -1,7 +1,7 @@
 //! What is kept: an append-only journal of facts, and rows and sums made from it in the same transaction.
 //!
-//! One task writes ([`writer`]); an answer that was acknowledged is on disk. Everything but the journal can be made
-//! again ([`rebuild`]). Callers are kept under a keyed hash ([`Privacy`]), never by their number.
+//! One task writes (`writer.rs`); an answer that was acknowledged is on disk. Everything but the journal can be made
+//! again ([`rebuild()`]). Callers are kept under a keyed hash ([`Privacy`]), never by their number.
 
 mod ids;
 mod privacy;
@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::config::StoreConfig;
 use crate::domain::{CallId, DialogTrace, Entry};
@@ -132,14 +133,19 @@ impl Store {
             open,
         };
         tokio::spawn(writer.run());
-        let store = Self { jobs, health, ids, privacy, views, _lock: Arc::new(lock) };
+        let store = Self { jobs, health, ids, privacy: privacy.clone(), views, _lock: Arc::new(lock) };
+        let mut closing = JoinSet::new(); // Together, so that they share transactions.
         let mut orphans = Vec::new();
         for row in left_open {
-            let entry =
-                Entry { call: row.id, at_us: jiff::Timestamp::now().as_microsecond(), fact: row.crashed() };
-            store.append(Batch { entries: vec![entry], dialog: None }).await?;
-            let dialog = sealed.get(&row.id).and_then(|sealed| store.privacy.unseal(row.id, sealed));
+            let at_us = jiff::Timestamp::now().as_microsecond();
+            let entries = vec![Entry { call: row.id, at_us, fact: row.crashed() }];
+            let store = store.clone();
+            closing.spawn(async move { store.append(Batch { entries, dialog: None }).await });
+            let dialog = sealed.get(&row.id).and_then(|sealed| privacy.unseal(row.id, sealed));
             orphans.push(Orphan { call: row.id, dialog });
+        }
+        while let Some(closed) = closing.join_next().await {
+            closed.map_err(|_| StoreError::Closed)??;
         }
         Ok((store, orphans))
     }

@@ -1,4 +1,4 @@
-//! Rows into statements. Many rows go in one statement, in a few sizes, so that each is prepared once.
+//! Rows into statements. Many rows go in one statement, in a few sizes.
 //!
 //! The statements are what SQLite and PostgreSQL both run: `$n` placeholders, `ON CONFLICT .. DO UPDATE`.
 
@@ -8,8 +8,9 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 use super::project::{AnswerKey, AnswerRow, CallRow, OutcomeKey, day_text, name};
 use crate::domain::{Better, CallId, Entry};
 
-/// Rows per statement, the largest first.
-const SIZES: [usize; 3] = [64, 8, 1];
+/// Values in one statement. The driver asks SQLite for the name of each, and SQLite counts through the names before it,
+/// so the cost of a statement grows with the square: at this size it is still small beside that of the rows.
+const VALUES_MAX: usize = 160;
 
 /// A statement with its values so far.
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
@@ -40,13 +41,13 @@ fn statements<T>(
     bind: impl Fn(Query, &T) -> Query,
 ) -> Vec<Query> {
     let (mut rest, mut queries) = (rows, Vec::new());
-    for size in SIZES {
-        while rest.len() >= size {
-            let (now, later) = rest.split_at(size);
-            let sql = values(head, columns, size, tail);
-            queries.push(now.iter().fold(sqlx::query(AssertSqlSafe(sql)), &bind));
-            rest = later;
-        }
+    while !rest.is_empty() {
+        let most = rest.len().min((VALUES_MAX / columns).max(1));
+        let size = 1 << most.ilog2(); // Powers of two, so that few different statements are prepared.
+        let (now, later) = rest.split_at(size);
+        let sql = values(head, columns, size, tail);
+        queries.push(now.iter().fold(sqlx::query(AssertSqlSafe(sql)), &bind));
+        rest = later;
     }
     queries
 }

@@ -220,6 +220,7 @@ async fn calls_left_open_are_closed_with_what_they_have() {
         rows.iter().map(|r| (r.disposition.as_deref(), r.failure.as_deref(), r.left_at.as_deref())).collect();
     let (partial, failed, crash) = (Some("partial"), Some("failed"), Some("crash"));
     assert_eq!(ends, [(partial, crash, Some("q1")), (failed, crash, Some("q1"))]);
+    assert_eq!(rows.iter().map(|row| row.stage.as_str()).collect::<Vec<_>>(), ["responded", "asked"]);
     assert_eq!(store.views().sealed_dialogs().await.unwrap().len(), 0);
 }
 

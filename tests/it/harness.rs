@@ -46,8 +46,7 @@ sources = ["127.0.0.0/8"]
 language = "en"
 surveys = { survey = "bench", media = "media", sig = "sig", short = "short", service = "service" }
 
-[[selection.queue]]
-match = "*"
+[selection]
 rule = "all"
 survey = "short"
 "#;

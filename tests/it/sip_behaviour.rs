@@ -139,7 +139,7 @@ fn a_trunk_may_ask_for_a_password() {
     let secret = dir.path().join("password");
     std::fs::write(&secret, "s3cret\n").expect("the password is written");
     let auth = format!(
-        "language = \"en\"\nauth = {{ realm = \"aftercall\", user = \"pbx\", password_file = \"{}\" }}",
+        "language = \"en\"\nauth = {{ realm = \"aftercall\", user = \"pbx\", password_file = \"{}\", algorithms = [\"MD5\"] }}",
         secret.display()
     );
     let app = App::with(&config().replace("language = \"en\"", &auth));

@@ -1,0 +1,432 @@
+//! `aftercall calls`: the list, or one call's story.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::Global;
+use super::filter::{Filter, micros};
+use crate::domain::{CallId, CallRef, Disposition, Entry, Fact};
+use crate::store::{CallFilter, CallSummary, Views};
+
+/// Calls shown when nothing says how many.
+const LIMIT: u32 = 50;
+/// Calls read at a time.
+const PAGE: u32 = 2000;
+/// What a table shows unless told otherwise.
+const SHOWN: &str = "offered,call_ref,agent,queue,survey,origin,disposition,answers";
+
+/// Which calls, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Tell this call's story, event by event.
+    #[arg(value_name = "CALLID")]
+    call: Option<CallId>,
+    #[command(flatten)]
+    filter: Filter,
+    /// With this reference of the contact centre.
+    #[arg(long, value_name = "REF")]
+    call_ref: Option<CallRef>,
+    /// That came out so: not_selected, complete, partial, break_off, refused, no_answer or failed.
+    #[arg(long, value_parser = super::filter::named::<Disposition>)]
+    disposition: Option<Disposition>,
+    /// At most so many, the latest; with --csv and --json all, unless this says otherwise.
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Print CSV with a line of names.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Columns, parted by commas; "all" is every one.
+    #[arg(long, value_delimiter = ',', value_parser = column, long_help = COLUMNS_HELP)]
+    columns: Vec<String>,
+}
+
+/// Columns and what is in them.
+const COLUMNS: [&str; 27] = [
+    "id",
+    "offered",
+    "answered",
+    "ended",
+    "trunk",
+    "agent",
+    "queue",
+    "call_ref",
+    "talk_s",
+    "first_hang_up",
+    "origin",
+    "reason",
+    "survey",
+    "version",
+    "codec",
+    "language",
+    "stage",
+    "disposition",
+    "left_at",
+    "failure",
+    "by_caller",
+    "answer_count",
+    "answers",
+    "received",
+    "sent",
+    "lost",
+    "jitter_ms",
+];
+
+const COLUMNS_HELP: &str = "Columns, parted by commas, of: id, offered, answered, ended, trunk, agent, queue, \
+    call_ref, talk_s, first_hang_up, origin, reason, survey, version, codec, language, stage, disposition, left_at, \
+    failure, by_caller, answer_count, answers (joined by spaces), received, sent, lost, jitter_ms; or all";
+
+/// Prints the list or the story.
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
+    let views = super::open_views(global).await?;
+    let code = match args.call {
+        Some(call) => story(&views, call, args.json).await?,
+        None => list(&views, &args).await?,
+    };
+    views.close().await;
+    Ok(code)
+}
+
+async fn list(views: &Views, args: &Args) -> anyhow::Result<ExitCode> {
+    let (from, to) = (args.filter.begin_us(), args.filter.end_us());
+    let mut filter = CallFilter {
+        from_us: from,
+        to_us: to,
+        agent: args.filter.agent.clone(),
+        queue: args.filter.queue.clone(),
+        survey: args.filter.survey.clone(),
+        disposition: args.disposition,
+        origin: args.filter.origin,
+        call_ref: args.call_ref.clone(),
+        ..CallFilter::default()
+    };
+    let columns = columns(&args.columns);
+    if !args.csv && !args.json {
+        filter.latest_first = true;
+        filter.limit = Some(args.limit.unwrap_or(LIMIT));
+        let mut calls = views.calls(&filter).await?;
+        calls.reverse();
+        return super::print(&table(&calls, &columns)).map(|()| ExitCode::SUCCESS);
+    }
+    let mut out = Output::new(args.json, &columns)?;
+    let mut left = args.limit.unwrap_or(u32::MAX);
+    while left > 0 {
+        filter.limit = Some(PAGE.min(left));
+        let calls = views.calls(&filter).await?;
+        let Some(last) = calls.last() else { break };
+        filter.after = Some(last.id);
+        left = left.saturating_sub(u32::try_from(calls.len()).unwrap_or(u32::MAX));
+        if !out.write(&calls)? {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    out.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows to standard output, in one of two forms.
+enum Output<'a> {
+    Csv(Box<csv::Writer<io::Stdout>>, &'a [&'static str]),
+    Json(BufWriter<io::Stdout>, &'a [&'static str]),
+}
+
+impl<'a> Output<'a> {
+    fn new(json: bool, columns: &'a [&'static str]) -> anyhow::Result<Self> {
+        if json {
+            return Ok(Self::Json(BufWriter::new(io::stdout()), columns));
+        }
+        let mut csv = csv::Writer::from_writer(io::stdout());
+        csv.write_record(columns)?;
+        Ok(Self::Csv(Box::new(csv), columns))
+    }
+
+    /// Writes calls; `false` when nobody reads any more.
+    fn write(&mut self, calls: &[CallSummary]) -> anyhow::Result<bool> {
+        for call in calls {
+            let written = match self {
+                Self::Csv(csv, columns) => {
+                    let record = columns.iter().map(|column| plain(&cell(call, column)));
+                    csv.write_record(record).map_err(io::Error::from)
+                }
+                Self::Json(out, columns) => {
+                    let object: Map<_, _> =
+                        columns.iter().map(|&column| (column.to_owned(), cell(call, column))).collect();
+                    writeln!(out, "{}", Value::Object(object))
+                }
+            };
+            match written {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        let flushed = match self {
+            Self::Csv(mut csv, _) => csv.flush(),
+            Self::Json(mut out, _) => out.flush(),
+        };
+        match flushed {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn column(name: &str) -> Result<String, String> {
+    if name == "all" || COLUMNS.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("no such column; there are {}", COLUMNS.join(", ")))
+}
+
+fn columns(asked: &[String]) -> Vec<&'static str> {
+    if asked.iter().any(|name| name == "all") {
+        return COLUMNS.to_vec();
+    }
+    let shown: Vec<&str> = SHOWN.split(',').collect();
+    let asked: Vec<&str> = if asked.is_empty() { shown } else { asked.iter().map(String::as_str).collect() };
+    asked.iter().filter_map(|name| COLUMNS.iter().find(|column| *column == name)).copied().collect()
+}
+
+fn table(calls: &[CallSummary], columns: &[&'static str]) -> String {
+    let mut table = super::filter::table();
+    table.set_header(columns);
+    for call in calls {
+        table.add_row(columns.iter().map(|column| plain(&cell(call, column))));
+    }
+    format!("{table}\n{} calls\n", calls.len())
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn cell(call: &CallSummary, column: &str) -> Value {
+    let time = |us: i64| Value::from(when(us));
+    let stats = call.stats.as_ref();
+    match column {
+        "id" => call.id.to_string().into(),
+        "offered" => time(call.offered_us),
+        "answered" => call.answered_us.map_or(Value::Null, time),
+        "ended" => call.ended_us.map_or(Value::Null, time),
+        "trunk" => call.trunk.clone().into(),
+        "agent" => call.agent.clone().into(),
+        "queue" => call.queue.clone().into(),
+        "call_ref" => call.call_ref.clone().into(),
+        "talk_s" => call.talk_s.into(),
+        "first_hang_up" => call.first_hang_up.clone().into(),
+        "origin" => call.origin.clone().into(),
+        "reason" => call.reason.clone().into(),
+        "survey" => call.survey.clone().into(),
+        "version" => call.version.into(),
+        "codec" => call.codec.clone().into(),
+        "language" => call.language.clone().into(),
+        "stage" => call.stage.clone().into(),
+        "disposition" => call.disposition.clone().into(),
+        "left_at" => call.left_at.clone().into(),
+        "failure" => call.failure.clone().into(),
+        "by_caller" => call.by_caller.into(),
+        "answer_count" => call.answer_count.into(),
+        "answers" => call.answers.clone().into(),
+        "received" => stats.map(|s| s.received).into(),
+        "sent" => stats.map(|s| s.sent).into(),
+        "lost" => stats.map(|s| s.lost).into(),
+        "jitter_ms" => stats.map(|s| f64::from(s.jitter_us) / 1000.0).into(),
+        _ => Value::Null,
+    }
+}
+
+/// A time as it is printed: UTC, to the millisecond.
+fn when(us: i64) -> String {
+    Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |at| format!("{at:.3}"))
+}
+
+async fn story(views: &Views, call: CallId, json: bool) -> anyhow::Result<ExitCode> {
+    let entries = views.story(call).await?;
+    let Some(first) = entries.first() else {
+        eprintln!("aftercall: there is no call {call}");
+        return Ok(ExitCode::from(1));
+    };
+    let mut text = String::new();
+    if json {
+        for entry in &entries {
+            text += &serde_json::to_string(entry)?;
+            text.push('\n');
+        }
+    } else {
+        text += &format!("call {call}, offered {}\n", when(first.at_us));
+        for entry in &entries {
+            text += &format!("{:>9} s  {}\n", seconds(entry, first), tell(&entry.fact));
+        }
+    }
+    super::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Seconds since the first event, to the millisecond.
+fn seconds(entry: &Entry, first: &Entry) -> String {
+    let ms = (entry.at_us - first.at_us) / micros::MS;
+    format!("{}.{:03}", ms / 1000, (ms % 1000).abs())
+}
+
+/// One event as a line.
+fn tell(fact: &Fact) -> String {
+    let name = |value: &dyn erased::Named| value.text();
+    match fact {
+        Fact::Offered(context) => {
+            let parts = [
+                ("agent", context.agent.as_ref().map(ToString::to_string)),
+                ("queue", context.queue.as_ref().map(ToString::to_string)),
+                ("ref", context.call_ref.as_ref().map(ToString::to_string)),
+                ("language", context.language.as_ref().map(ToString::to_string)),
+                ("talked", context.talk_s.map(|s| format!("{s} s"))),
+                ("hung up first:", context.first_hang_up.map(|party| name(&party))),
+            ];
+            let known: Vec<_> = parts.into_iter().filter_map(|(k, v)| Some(format!("{k} {}", v?))).collect();
+            format!("offered by {}: {}", context.trunk, known.join(", "))
+        }
+        Fact::Decided(decision) => {
+            let count = decision.count.map(|n| format!(", number {n}")).unwrap_or_default();
+            let (origin, reason) = (decision.origin.as_str(), name(&decision.reason));
+            match &decision.survey {
+                Some((survey, version)) => {
+                    format!("surveyed with {survey} version {}: {reason} ({origin}{count})", version.0)
+                }
+                None => format!("not surveyed: {reason} ({origin}{count})"),
+            }
+        }
+        Fact::Answered { codec } => format!("answered, {}", codec.name()),
+        Fact::Asked { question, attempt: 1 } => format!("asked {question}"),
+        Fact::Asked { question, attempt } => format!("asked {question} again ({attempt})"),
+        Fact::Key { question, digit, path, barge_in } => {
+            let at = question.as_ref().map(|q| format!(" at {q}")).unwrap_or_default();
+            let into = if *barge_in { ", into the prompt" } else { "" };
+            format!("key {digit}{at} by {}{into}", name(path))
+        }
+        Fact::Repeated { question } => format!("repeated {question}"),
+        Fact::NoInput { question, .. } => format!("silence at {question}"),
+        Fact::NoMatch { question, keys, .. } => {
+            let keys: String = keys.iter().map(|key| key.as_char()).collect();
+            format!("no such choice at {question}: {keys}")
+        }
+        Fact::Answer(answer) => {
+            let flag = if answer.ambiguous { ", keys were ambiguous" } else { "" };
+            format!("answer {} = {} after {} ms{flag}", answer.question, answer.value, answer.took_ms)
+        }
+        Fact::LanguageSet { language } => format!("language {language}"),
+        Fact::Skipped { question, reason } => format!("passed over {question}: {}", name(reason)),
+        Fact::Refused { question } => format!("declined at {question}"),
+        Fact::Held { on: true } => "put on hold".into(),
+        Fact::Held { on: false } => "taken off hold".into(),
+        Fact::Ended { disposition, left_at, failure, by_caller, stats } => {
+            let who = if *by_caller { "the far end" } else { "us" };
+            let left = left_at.as_ref().map(|q| format!(", left at {q}")).unwrap_or_default();
+            let why = failure.map(|f| format!(", {}", name(&f))).unwrap_or_default();
+            let media = stats.map(|s| {
+                format!(
+                    "; {} packets in ({} lost), {} out, jitter {} us",
+                    s.received, s.lost, s.sent, s.jitter_us
+                )
+            });
+            format!("ended by {who}: {}{left}{why}{}", disposition.as_str(), media.unwrap_or_default())
+        }
+    }
+}
+
+/// Names as the journal spells them.
+mod erased {
+    /// Anything whose `Serialize` gives a name.
+    pub(super) trait Named {
+        /// The name.
+        fn text(&self) -> String;
+    }
+
+    impl<T: serde::Serialize> Named for T {
+        fn text(&self) -> String {
+            match serde_json::to_value(self) {
+                Ok(serde_json::Value::String(name)) => name,
+                _ => String::new(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        Answer, AnswerValue, Codec, Decision, DecisionReason, Digit, FailReason, GivenBy, KeyPath, Origin,
+        QuestionKind, Scale, SkipReason, SurveyVersion,
+    };
+
+    #[test]
+    fn a_story_reads_well() {
+        let question = || "recommend".parse().unwrap();
+        let one = Digit::from_char('1').unwrap();
+        let decision = Decision {
+            origin: Origin::Sampled,
+            survey: Some(("service".parse().unwrap(), SurveyVersion(1))),
+            reason: DecisionReason::Nth,
+            count: Some(40),
+            draw_ppm: None,
+        };
+        let answer = Answer {
+            question: question(),
+            kind: QuestionKind::Nps,
+            scale: Some(Scale::NPS),
+            value: AnswerValue::Rating(1),
+            given_by: GivenBy::Key,
+            keys: vec![one, Digit::HASH],
+            ambiguous: true,
+            attempt: 2,
+            barge_in: true,
+            took_ms: 2500,
+        };
+        let facts = [
+            Fact::Decided(decision),
+            Fact::Answered { codec: Codec::Pcma },
+            Fact::Asked { question: question(), attempt: 2 },
+            Fact::Key { question: Some(question()), digit: one, path: KeyPath::InBand, barge_in: true },
+            Fact::NoMatch { question: question(), attempt: 1, keys: vec![one, Digit::STAR] },
+            Fact::Answer(answer),
+            Fact::Skipped { question: question(), reason: SkipReason::When },
+            Fact::Ended {
+                disposition: Disposition::Partial,
+                left_at: Some(question()),
+                failure: Some(FailReason::NoMedia),
+                by_caller: false,
+                stats: None,
+            },
+        ];
+        let told: Vec<String> = facts.iter().map(tell).collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        surveyed with service version 1: nth (sampled, number 40)
+        answered, PCMA
+        asked recommend again (2)
+        key 1 at recommend by in_band, into the prompt
+        no such choice at recommend: 1*
+        answer recommend = 1 after 2500 ms, keys were ambiguous
+        passed over recommend: when
+        ended by us: partial, left at recommend, no_media
+        ");
+    }
+
+    #[test]
+    fn columns_are_named_and_checked() {
+        assert_eq!(columns(&["answers".into(), "call_ref".into()]), ["answers", "call_ref"]);
+        assert_eq!((columns(&[]).len(), columns(&["all".into()]).len()), (8, COLUMNS.len()));
+        assert!(column("caller").is_err());
+    }
+}
