@@ -129,6 +129,10 @@ impl MediaThread {
                 self.flush();
             }
         }
+        // Those that were opened too late to be taken in want their last event too.
+        while let Ok(newcomer) = newcomers.try_recv() {
+            self.add(newcomer);
+        }
         self.close_all();
         self.flush();
     }

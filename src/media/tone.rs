@@ -237,6 +237,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_survive_g722() {
+        for lead_in in (0..BLOCK).step_by(7) {
+            let samples = dial(ALL, 60, 60, 6000.0, 6000.0, lead_in, 30);
+            let wide: Vec<i16> =
+                samples.windows(2).flat_map(|pair| [pair[0], pair[0] / 2 + pair[1] / 2]).collect();
+            let octets = crate::media::g722::encode(&wide);
+            assert_eq!(heard(&crate::media::g722::Decoder::new().decode(&octets)), ALL, "lead-in {lead_in}");
+        }
+    }
+
+    #[test]
     fn noise_and_voices_are_no_keys() {
         let mut random = StdRng::seed_from_u64(11);
         let noise: Vec<i16> = (0..8000 * 60).map(|_| random.random_range(-9000..9000)).collect();
