@@ -12,6 +12,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 mod views;
+mod wheres;
 mod writer;
 
 use std::collections::HashMap;

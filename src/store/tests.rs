@@ -319,13 +319,43 @@ proptest! {
     }
 }
 
-#[tokio::test]
-async fn health_comes_back_by_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _) =
-        Store::open(&StoreConfig { free_min_mib: u64::MAX, ..config() }, folder.path()).await.unwrap();
+/// Waits for the store to find out.
+async fn until(store: &Store, wanted: Health) {
     let mut health = store.health.clone();
-    let full = tokio::time::timeout(Duration::from_secs(20), health.wait_for(|h| *h == Health::Full)).await;
-    assert!(full.is_ok(), "a disk with too little space was not seen");
-    store.append(batch(store.new_call_id(), whole_call(1))).await.unwrap(); // Running calls are still written.
+    let seen = tokio::time::timeout(Duration::from_secs(20), health.wait_for(|h| *h == wanted)).await;
+    assert!(seen.is_ok(), "{wanted:?} was not seen");
+}
+
+#[tokio::test]
+async fn a_nearly_full_disk_is_seen_and_running_calls_are_still_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StoreConfig { free_min_mib: u64::MAX, ..config() };
+    let (store, _) = Store::open(&config, folder.path()).await.unwrap();
+    until(&store, Health::Full).await;
+    store.append(batch(store.new_call_id(), whole_call(1))).await.unwrap();
+}
+
+#[tokio::test]
+async fn failing_writes_are_seen_and_health_comes_back_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let breaker = schema::read_options(&folder.path().join("aftercall.db")).pragma("query_only", "OFF");
+    let mut breaker = breaker.connect().await.unwrap();
+    for table in ["journal", "open_dialogs"] {
+        let trigger = format!(
+            "CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(trigger)).execute(&mut breaker).await.unwrap();
+    }
+    let lost = store.new_call_id();
+    assert!(matches!(store.append(batch(lost, whole_call(1))).await, Err(StoreError::Write(_))));
+    assert_eq!(store.health(), Health::Failing);
+    for mend in ["DROP TRIGGER no_journal", "DROP TRIGGER no_open_dialogs"] {
+        sqlx::query(mend).execute(&mut breaker).await.unwrap();
+    }
+    until(&store, Health::Good).await;
+    let kept = store.new_call_id();
+    store.append(batch(kept, whole_call(1))).await.unwrap();
+    let calls = store.views().calls(&CallFilter::default()).await.unwrap();
+    assert_eq!(calls.iter().map(|call| call.id).collect::<Vec<_>>(), [kept]);
 }
