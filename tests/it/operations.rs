@@ -1,7 +1,7 @@
 //! What an operator does to the program, and what fate does: stop, kill, reload, a full disk, a backup.
 
 use crate::caller::{Caller, at, call};
-use crate::harness::{App, config, program, repository};
+use crate::harness::{self, App, config, program};
 
 /// A caller who listens to a question, thinks, answers, and waits for the next prompt before anything else.
 fn thoughtful(app: &App, name: &str, think_ms: u32) -> Caller {
@@ -49,7 +49,8 @@ fn status(app: &App, user: &str, name: &str) -> String {
 
 #[test]
 fn a_restart_keeps_the_count_of_every_fourth() {
-    let text = config().replace("rule = \"all\"\nsurvey = \"short\"", "rule = { every = 4 }\nsurvey = \"sig\"");
+    let text =
+        config().replace("rule = \"all\"\nsurvey = \"short\"", "rule = { every = 4 }\nsurvey = \"sig\"");
     let mut app = App::with(&text);
     let mut taken = Vec::new();
     for number in 0..12 {
@@ -78,12 +79,11 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let surveys = dir.path().join("surveys");
     std::fs::create_dir(&surveys).expect("a folder");
-    for name in ["short", "service", "bench", "media", "sig"] {
-        let file = format!("{name}.toml");
-        std::fs::copy(repository("config/surveys").join(&file), surveys.join(&file)).expect("a copy");
+    for file in std::fs::read_dir(harness::surveys()).expect("surveys") {
+        let file = file.expect("a survey");
+        std::fs::copy(file.path(), surveys.join(file.file_name())).expect("a copy");
     }
-    let text = config()
-        .replace(&repository("config/surveys").display().to_string(), &surveys.display().to_string());
+    let text = config().replace(&harness::surveys().display().to_string(), &surveys.display().to_string());
     let app = App::with(&text);
     let file = app.dir.path().join("aftercall.toml");
     let brief = std::fs::read_to_string(surveys.join("short.toml"))
@@ -109,7 +109,8 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     assert!(app.log().contains(&format!("aftercall.toml:{line}: ")), "{}", app.log());
 
     std::fs::write(&file, &text).expect("a good configuration again");
-    std::fs::write(surveys.join("brief.toml"), brief.replace("q_csat", "q_nowhere")).expect("a broken survey");
+    std::fs::write(surveys.join("brief.toml"), brief.replace("q_csat", "q_nowhere"))
+        .expect("a broken survey");
     app.signal("HUP");
     app.wait_for_log("q_nowhere");
     assert_eq!(app.page("/readyz").0, 200);
@@ -278,13 +279,12 @@ fn check_config_says_what_is_wrong_and_where() {
     let file = dir.path().join("a.toml");
     let check = |text: &str| {
         std::fs::write(&file, text).expect("the configuration is written");
-        let output =
-            program().args(["--config", "a.toml", "check-config"]).current_dir(dir.path()).output();
+        let output = program().args(["--config", "a.toml", "check-config"]).current_dir(dir.path()).output();
         let output = output.expect("the program runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), said + &String::from_utf8_lossy(&output.stderr))
     };
-    let good = config();
+    let good = harness::config_as_shipped();
     let line = |start: &str| good.lines().position(|line| line.starts_with(start)).expect("a line") + 1;
     let (code, said) = check(&good);
     assert!(code == Some(0) && said.contains("a.toml: good. 2 listeners, 1 trunks"), "{said}");
