@@ -215,8 +215,11 @@ pub(super) fn authorize(
         407 => ("Proxy-Authorization", value(&challenge.headers, "proxy-authenticate")?),
         _ => return None,
     };
-    let typed = rsip::headers::WwwAuthenticate::from(challenged).typed().ok()?;
+    // `rsip` spells the hash in its own way, both when it reads and when it writes.
+    let named = challenged.replace("SHA-256", "SHA256");
+    let typed = rsip::headers::WwwAuthenticate::from(named).typed().ok()?;
     let algorithm = typed.algorithm.unwrap_or(Algorithm::Md5);
+    let spelled = if algorithm == Algorithm::Sha256 { "SHA-256".to_owned() } else { algorithm.to_string() };
     let cnonce = format!("{:016x}", rand::random::<u64>());
     let qop = matches!(typed.qop, Some(Qop::Auth)).then(|| AuthQop::Auth { cnonce: cnonce.clone(), nc: 1 });
     let response = DigestGenerator {
@@ -231,7 +234,7 @@ pub(super) fn authorize(
     }
     .compute();
     let mut text = format!(
-        "Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{}\", response=\"{response}\", algorithm={algorithm}",
+        "Digest username=\"{}\", realm=\"{}\", nonce=\"{}\", uri=\"{}\", response=\"{response}\", algorithm={spelled}",
         credentials.user, typed.realm, typed.nonce, request.uri,
     );
     if qop.is_some() {

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// What any wait in a test may take at most: a slow machine passes, a hang is named.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configuration for tests: everything on loopback and free ports, every call surveyed.
-pub const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 [service]
 surveys = "SURVEYS"
 prompts = "PROMPTS"
@@ -52,46 +52,46 @@ survey = "short"
 "#;
 
 /// The running program.
-pub struct App {
+pub(crate) struct App {
     child: Child,
-    pub dir: tempfile::TempDir,
-    pub udp: SocketAddr,
-    pub tcp: SocketAddr,
-    pub http: SocketAddr,
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) udp: SocketAddr,
+    pub(crate) tcp: SocketAddr,
+    pub(crate) http: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 /// The program under test.
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_aftercall"))
 }
 
 /// A file of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// [`CONFIG`] with its folders filled in.
-pub fn config() -> String {
+pub(crate) fn config() -> String {
     let folder = |path: &str| repository(path).display().to_string();
     CONFIG.replace("SURVEYS", &folder("config/surveys")).replace("PROMPTS", &folder("prompts"))
 }
 
 impl App {
     /// Starts with the test configuration.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(&config())
     }
 
     /// Starts with this configuration.
-    pub fn with(config: &str) -> Self {
+    pub(crate) fn with(config: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join("aftercall.toml"), config).expect("the configuration is written");
         Self::in_dir(dir)
     }
 
     /// Starts in a folder that has a configuration, and perhaps the data of an earlier run.
-    pub fn in_dir(dir: tempfile::TempDir) -> Self {
+    pub(crate) fn in_dir(dir: tempfile::TempDir) -> Self {
         let mut child = program()
             .args(["--config", "aftercall.toml", "--data", "data", "serve"])
             .current_dir(dir.path())
@@ -130,35 +130,35 @@ impl App {
     }
 
     /// What was logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Runs another subcommand on the same data.
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         let base = ["--config", "aftercall.toml", "--data", "data"];
         program().args(base).args(args).current_dir(self.dir.path()).output().expect("the program runs")
     }
 
     /// The standard output of a subcommand that must do well.
-    pub fn ask(&self, args: &[&str]) -> String {
+    pub(crate) fn ask(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
     }
 
     /// `aftercall calls` as rows of the columns asked for, without the header.
-    pub fn calls(&self, columns: &str) -> Vec<String> {
+    pub(crate) fn calls(&self, columns: &str) -> Vec<String> {
         let text = self.ask(&["calls", "--csv", "--columns", columns]);
         text.lines().skip(1).map(str::to_owned).collect()
     }
 
     /// Waits until the rows fulfil a condition.
-    pub fn wait_for_calls(&self, columns: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
+    pub(crate) fn wait_for_calls(&self, columns: &str, done: impl Fn(&[String]) -> bool) -> Vec<String> {
         let start = Instant::now();
         loop {
             let rows = self.calls(columns);
@@ -171,7 +171,7 @@ impl App {
     }
 
     /// One of the health pages: status and body.
-    pub fn page(&self, path: &str) -> (u16, String) {
+    pub(crate) fn page(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.http).expect("the health pages listen");
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("a request");
@@ -182,13 +182,13 @@ impl App {
     }
 
     /// Sends a signal by name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(sent.expect("kill runs").success());
     }
 
     /// Waits for the program to end by itself.
-    pub fn wait(mut self) -> (Option<i32>, tempfile::TempDir) {
+    pub(crate) fn wait(mut self) -> (Option<i32>, tempfile::TempDir) {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the program can be waited for") {
@@ -201,7 +201,7 @@ impl App {
     }
 
     /// Kills it without warning, and gives back its folder.
-    pub fn kill(mut self) -> tempfile::TempDir {
+    pub(crate) fn kill(mut self) -> tempfile::TempDir {
         self.child.kill().expect("the program can be killed");
         self.child.wait().expect("and waited for");
         std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a temporary folder"))

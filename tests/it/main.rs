@@ -1,7 +1,9 @@
 //! Whole-application tests: the real program on real sockets, driven from outside.
 
 mod arrows;
+mod caller;
 mod harness;
 mod scenario;
 mod sip_behaviour;
+mod survey;
 mod torture;

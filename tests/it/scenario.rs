@@ -14,17 +14,17 @@ const SDP: &str = "v=0\r\no=t 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 CADDR\r\nt
                    a=rtpmap:101 telephone-event/8000\r\n";
 
 /// A port that nobody uses now.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }
 
 /// Plays a script against the program over UDP; fails with SIPp's own words.
-pub fn play(app: &App, user: &str, script: &str) {
+pub(crate) fn play(app: &App, user: &str, script: &str) {
     run(app.udp, user, script, &[]);
 }
 
 /// Plays a script with further options of SIPp.
-pub fn run(target: SocketAddr, user: &str, script: &str, options: &[&str]) {
+pub(crate) fn run(target: SocketAddr, user: &str, script: &str, options: &[&str]) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("scenario.xml");
     std::fs::write(&file, xml(script)).expect("the scenario is written");
