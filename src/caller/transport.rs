@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_request_to_an_ipv6_address_is_read() {
-        let bye = b"BYE sip:caller@[::1]:5777 SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
+        let bye =
+            b"BYE sip:caller@[::1]:5777 SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
         assert!(matches!(read(bye), Ok(SipMessage::Request(request)) if request.method == rsip::Method::Bye));
         assert!(read(b"BYE\r\n\r\n").is_err());
     }

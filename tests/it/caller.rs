@@ -37,7 +37,8 @@ impl Caller {
     pub(crate) fn well(self) -> String {
         let name = self.name.clone();
         let output = self.end();
-        let (said, problem) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (said, problem) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{name}: {problem}{said}");
         said.into_owned()
     }

@@ -25,6 +25,18 @@ fn the_same_over_tcp() {
 }
 
 #[test]
+fn a_keep_alive_on_a_stream_is_answered() {
+    use std::io::{Read, Write};
+    let app = App::start();
+    let mut stream = std::net::TcpStream::connect(app.tcp).expect("a connection");
+    stream.set_read_timeout(Some(crate::harness::PATIENCE)).expect("a deadline");
+    stream.write_all(b"\r\n\r\n").expect("a ping");
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).expect("a pong");
+    assert_eq!(&pong, b"\r\n");
+}
+
+#[test]
 fn cancel_before_the_answer() {
     // A reliable 180 holds the answer back until its PRACK, which leaves room for a CANCEL.
     let app = App::start();

@@ -18,7 +18,8 @@ fn rows(app: &App, columns: &str, ended: usize) -> BTreeMap<String, String> {
 }
 
 fn expect(rows: &BTreeMap<String, String>, wanted: &[(&str, &str)]) {
-    let wanted: BTreeMap<_, _> = wanted.iter().map(|&(name, row)| (name.to_owned(), row.to_owned())).collect();
+    let wanted: BTreeMap<_, _> =
+        wanted.iter().map(|&(name, row)| (name.to_owned(), row.to_owned())).collect();
     assert_eq!(*rows, wanted);
 }
 
@@ -99,7 +100,10 @@ fn callers_of_every_kind() {
     );
     tells(&story(&app, "easy"), &["answer effort = 2", "passed over why: when", "asked resolved"]);
     tells(&story(&app, "wrong-key"), &["no such choice at satisfaction: 8", "again (2)", "= 5"]);
-    tells(&story(&app, "silent"), &["silence at satisfaction", "again (2)", "silence", "passed over satisfaction"]);
+    tells(
+        &story(&app, "silent"),
+        &["silence at satisfaction", "again (2)", "silence", "passed over satisfaction"],
+    );
     tells(&story(&app, "barge-in"), &["key 4 at satisfaction by rfc4733, into the prompt"]);
     tells(&story(&app, "again"), &["repeated satisfaction", "key 3"]);
     tells(&story(&app, "declines"), &["declined at satisfaction"]);
@@ -152,7 +156,12 @@ fn keys_codecs_and_transports_of_every_kind() {
         call(&five, "pcmu", &by_event, &["--codecs", "pcmu"]),
         call(&five, "delayed", &by_event, &["--delayed-offer"]),
         call(&five, "recoded", "audio; press #; codec pcma; pause 1s; press 4; bye", &["--codecs", "pcmu"]),
-        call(&five, "held", "audio; press #; hold; pause 500ms; silent 1s; resume; audio; pause 1s; press 4; bye", &[]),
+        call(
+            &five,
+            "held",
+            "audio; press #; hold; pause 500ms; silent 1s; resume; audio; pause 1s; press 4; bye",
+            &[],
+        ),
         call(&six, "six", &by_event, &[]),
         call(&format!("sip:short@{};transport=tcp", app.tcp), "tcp", &by_event, &[]),
     ];
