@@ -134,6 +134,15 @@ impl App {
         self.log.lock().unwrap().join("\n")
     }
 
+    /// Waits until this has been logged.
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        let start = Instant::now();
+        while !self.log().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "{text:?} was not logged:\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

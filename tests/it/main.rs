@@ -3,6 +3,7 @@
 mod arrows;
 mod caller;
 mod harness;
+mod operations;
 mod scenario;
 mod sip_behaviour;
 mod survey;
