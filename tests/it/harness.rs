@@ -179,6 +179,19 @@ impl App {
         }
     }
 
+    /// Waits until the one call's story tells this.
+    pub(crate) fn wait_for_story(&self, text: &str) {
+        let start = Instant::now();
+        let mut story = String::new();
+        while !story.contains(text) {
+            assert!(start.elapsed() < PATIENCE, "no {text:?} in\n{story}\n{}", self.log());
+            if let Some(id) = self.calls("id").first() {
+                story = self.ask(&["calls", id]);
+            }
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
     /// One of the health pages: status and body.
     pub(crate) fn page(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.http).expect("the health pages listen");
