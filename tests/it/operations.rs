@@ -49,7 +49,8 @@ fn status(app: &App, user: &str, name: &str) -> String {
 
 #[test]
 fn a_restart_keeps_the_count_of_every_fourth() {
-    let text = config().replace("rule = \"all\"\nsurvey = \"short\"", "rule = { every = 4 }\nsurvey = \"sig\"");
+    let text =
+        config().replace("rule = \"all\"\nsurvey = \"short\"", "rule = { every = 4 }\nsurvey = \"sig\"");
     let mut app = App::with(&text);
     let mut taken = Vec::new();
     for number in 0..12 {
@@ -82,8 +83,8 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
         let file = format!("{name}.toml");
         std::fs::copy(repository("config/surveys").join(&file), surveys.join(&file)).expect("a copy");
     }
-    let text = config()
-        .replace(&repository("config/surveys").display().to_string(), &surveys.display().to_string());
+    let text =
+        config().replace(&repository("config/surveys").display().to_string(), &surveys.display().to_string());
     let app = App::with(&text);
     let file = app.dir.path().join("aftercall.toml");
     let brief = std::fs::read_to_string(surveys.join("short.toml"))
@@ -109,7 +110,8 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     assert!(app.log().contains(&format!("aftercall.toml:{line}: ")), "{}", app.log());
 
     std::fs::write(&file, &text).expect("a good configuration again");
-    std::fs::write(surveys.join("brief.toml"), brief.replace("q_csat", "q_nowhere")).expect("a broken survey");
+    std::fs::write(surveys.join("brief.toml"), brief.replace("q_csat", "q_nowhere"))
+        .expect("a broken survey");
     app.signal("HUP");
     app.wait_for_log("q_nowhere");
     assert_eq!(app.page("/readyz").0, 200);
@@ -278,8 +280,7 @@ fn check_config_says_what_is_wrong_and_where() {
     let file = dir.path().join("a.toml");
     let check = |text: &str| {
         std::fs::write(&file, text).expect("the configuration is written");
-        let output =
-            program().args(["--config", "a.toml", "check-config"]).current_dir(dir.path()).output();
+        let output = program().args(["--config", "a.toml", "check-config"]).current_dir(dir.path()).output();
         let output = output.expect("the program runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), said + &String::from_utf8_lossy(&output.stderr))

@@ -2,7 +2,7 @@
 //!
 //! One line is one message: `> INVITE`, `< 200`, `pause 300`. After the method of a request may stand
 //! `cseq=N`, `sdp`, `sdp:ATTRIBUTE` (a line of the description), `body:TYPE:TEXT`, `uri:URI`, `branch=last` (the branch
-//! of the message before), `new` (outside the dialog), and `|Header: value` as often as needed.
+//! of the last INVITE), `new` (outside the dialog), and `|Header: value` as often as needed.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, UdpSocket};
@@ -50,7 +50,8 @@ fn media_port() -> String {
 fn xml(script: &str) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<scenario name=\"script\">\n");
     let mut cseq = 0;
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    let mut invite = 0;
+    for (index, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let (head, headers) = line
             .split_once(" |")
             .map_or((line, Vec::new()), |(head, rest)| (head, rest.split('|').map(str::trim).collect()));
@@ -74,7 +75,13 @@ fn xml(script: &str) -> String {
             }
             (Some(">"), Some(method)) => {
                 let words: Vec<&str> = words.collect();
-                write!(out, "<send{}><![CDATA[\n\n{}\n]]></send>\n", retransmits(method), request(method, &words, &headers, &mut cseq))
+                write!(out, "<send{}><![CDATA[\n\n{}\n]]></send>\n", retransmits(method), {
+                    if method == "INVITE" {
+                        invite = index;
+                    }
+                    let back = format!("[branch-{}]", index - invite);
+                    request(method, &words, &headers, &mut cseq).replace("[branch-1]", &back)
+                })
             }
             _ => panic!("cannot read {line:?}"),
         }

@@ -141,7 +141,7 @@ fn keys_by_info_answer_a_survey() {
 fn an_answer_without_ack_is_given_up() {
     let app = App::start();
     // T1 is 100 ms here, so 64*T1 is 6.4 s.
-    play(&app, "media", "> INVITE sdp\n< 100 maybe\n< 200\n< 200\n< 200\n< BYE\n> 200");
+    play(&app, "media", "> INVITE sdp\n< 100 maybe\n< 200\n< BYE |Reason: SIP;cause=408\n> 200");
     app.wait_for_calls("disposition", |rows| rows == ["failed"]);
 }
 
