@@ -63,19 +63,19 @@ fn xml(script: &str) -> String {
                     Some("auth") => " auth=\"true\"",
                     _ => "",
                 };
-                write!(out, "<recv response=\"{code}\"{how} rrs=\"true\" timeout=\"20000\">{}</recv>\n", wants(&headers))
+                writeln!(out, "<recv response=\"{code}\"{how} rrs=\"true\" timeout=\"20000\">{}</recv>", wants(&headers))
             }
             (Some("<"), Some(method)) => {
-                write!(out, "<recv request=\"{method}\" timeout=\"40000\">{}</recv>\n", wants(&headers))
+                writeln!(out, "<recv request=\"{method}\" timeout=\"40000\">{}</recv>", wants(&headers))
             }
-            (Some("pause"), Some(ms)) => write!(out, "<pause milliseconds=\"{ms}\"/>\n"),
+            (Some("pause"), Some(ms)) => writeln!(out, "<pause milliseconds=\"{ms}\"/>"),
             (Some(">"), Some(code)) if code.starts_with(|c: char| c.is_ascii_digit()) => {
                 write!(out, "<send><![CDATA[\n\nSIP/2.0 {code} OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n\
                      [last_CSeq:]\nContact: <sip:t@[local_ip]:[local_port]>\nContent-Length: 0\n\n]]></send>\n")
             }
             (Some(">"), Some(method)) => {
                 let words: Vec<&str> = words.collect();
-                write!(out, "<send{}><![CDATA[\n\n{}\n]]></send>\n", retransmits(method), {
+                writeln!(out, "<send{}><![CDATA[\n\n{}\n]]></send>", retransmits(method), {
                     if method == "INVITE" {
                         invite = index;
                     }
