@@ -2,6 +2,8 @@
 
 SHELL := /bin/bash
 DEMO_DIR ?= var/demo
+# Where Debian puts kamailio and ip, which a plain user does not search.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: demo test packages
 

@@ -32,6 +32,10 @@ language = "en"
 [selection]
 rule = { every = 20 }
 survey = "service"
+[[selection.queue]]
+match = "billing"
+rule = { every = 10 }
+survey = "short"
 TOML
 run=("$program" --config "$dir/aftercall.toml" --data "$dir/data")
 
@@ -45,12 +49,20 @@ for _ in $(seq 300); do
 done
 
 calls=${DEMO_CALLS:-1600}
-echo "A contact centre hands over $calls callers. Every 20th of a queue is surveyed, and whom agents send on purpose:"
-"$program" simulate "sip:survey@$sip" --calls "$calls" --rate "${DEMO_RATE:-25}" --agents 5 \
-    --queues service,billing --triggered 0.02 --seed 7 || true
+echo "A contact centre hands over $((calls + calls / 2)) callers of two lines. Surveyed are every 20th in the queues support and"
+echo "repairs, every 10th in billing (with another survey), and whom agents send on purpose."
+"$program" simulate "sip:survey@$sip" --calls $((calls / 2)) --rate "${DEMO_RATE:-15}" --agents 5 --queues billing \
+    --profile short --triggered 0.02 --seed 8 --quiet > "$dir/billing.txt" &
+billing=$!
+"$program" simulate "sip:survey@$sip" --calls "$calls" --rate "${DEMO_RATE:-25}" --agents 5 --queues support,repairs \
+    --triggered 0.02 --seed 7 || true
+wait $billing || true
+echo
+echo "and in billing:"
+cat "$dir/billing.txt"
 
 echo
-echo "Results per agent. Sampled callers and callers whom an agent chose never share a figure:"
+echo "Results per agent. Callers whom we chose and callers whom an agent chose never share a figure:"
 "${run[@]}" report --by agent
 echo
 echo "One call, key by key:"

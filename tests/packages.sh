@@ -2,7 +2,7 @@
 # Installs what the whole-application tests talk to, if it is missing. Nothing else is needed but Rust, a C compiler
 # (for SQLite) and Python 3 (standard on Debian).
 set -euo pipefail
-PATH=$PATH:/usr/sbin # Where Debian puts kamailio, which a plain user does not search.
+PATH=$PATH:/usr/sbin:/sbin # Where Debian puts kamailio and ip, which a plain user does not search.
 
 declare -A why=(
     [sipp]="sip-tester: SIPp, the SIP behaviours as scenarios"

@@ -92,6 +92,7 @@ async fn fail(
     };
     entries.push(entry(id, ended));
     warn!("A call failed before its answer: {why:?}");
+    counter!("aftercall_calls_total", "disposition" => Disposition::Failed.as_str()).increment(1);
     if let Err(error) = parts.store.append(batch_of(entries)).await {
         error!("A failed call could not be stored either: {error}");
     }

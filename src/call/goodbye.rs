@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use metrics::counter;
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
@@ -27,7 +28,7 @@ pub(super) async fn decline(
     mut entries: Vec<Entry>,
 ) {
     info!(reason = decision.reason.as_str(), "Not surveyed: {}", decision.reason.as_str());
-    counter_of(decision);
+    counter!("aftercall_calls_total", "disposition" => Disposition::NotSelected.as_str()).increment(1);
     let key = signals.incoming.key;
     match live.config.selection.decline {
         Decline::Code(code) => {
@@ -43,10 +44,6 @@ pub(super) async fn decline(
             store(parts, vec![ended(id, by_caller)]).await;
         }
     }
-}
-
-fn counter_of(decision: &Decision) {
-    metrics::counter!("aftercall_not_selected_total", "reason" => decision.reason.as_str()).increment(1);
 }
 
 fn ended(id: CallId, by_caller: bool) -> Entry {

@@ -7,6 +7,7 @@
 //! A call is a [`CallPlan`] with a list of [`Step`]s; [`Caller::call`] gives a [`CallReport`].
 
 mod call;
+mod centre;
 mod hearing;
 mod message;
 mod phone;

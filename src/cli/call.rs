@@ -32,7 +32,7 @@ Steps, parted by ';' (TIME is like 300ms, 1.5s, 2m):
 
 Exit codes: 0 all as expected, 1 something was not, 2 wrong command line, 3 the call did not come about.")]
 pub(super) struct Args {
-    /// Whom to call: sip:user@host[:port][;transport=tcp].
+    /// Whom to call: `sip:user@host`, perhaps with `:port` and `;transport=tcp`.
     target: String,
     /// What to do once answered.
     #[arg(long = "do", value_name = "STEPS", default_value = "audio; bye")]

@@ -13,7 +13,7 @@ use crate::caller::{Caller, Mix, Profile, Simulation, Target, TargetError, simul
     after_help = "Exit codes: 0 no call failed, 1 some did, 2 wrong command line, 3 no calls could be placed."
 )]
 pub(super) struct Args {
-    /// Whom to call: sip:user@host[:port][;transport=tcp].
+    /// Whom to call: `sip:user@host`, perhaps with `:port` and `;transport=tcp`.
     target: String,
     /// Calls in all.
     #[arg(long, default_value_t = 100)]

@@ -39,8 +39,6 @@ pub struct SelectionConfig {
     pub time_zone: String,
     /// When callers may be surveyed; always when empty.
     pub hours: Vec<Hours>,
-    /// Users of the Request-URI that an agent transfers to on purpose: the same as a trigger header.
-    pub agent_users: Vec<String>,
     /// Numbers that are never surveyed, one a line, `#` begins a comment. They are hashed as they are read.
     pub do_not_survey: Option<PathBuf>,
     /// Mystery callers, one a line: a number, or a caller hash (64 hexadecimal digits).
@@ -68,7 +66,6 @@ impl Default for SelectionConfig {
             cap_agent: None,
             time_zone: "UTC".into(),
             hours: Vec::new(),
-            agent_users: Vec::new(),
             do_not_survey: None,
             mystery_callers: None,
             mystery_key_file: None,

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use super::g711::Law;
-use super::g722;
+use super::ear::Ear;
 use super::jitter::{Arrival, Receiver};
 use super::keys::KeyMerge;
 use super::player::{Play, Player};
@@ -16,9 +15,8 @@ use super::prompt::TICKS_PER_MS;
 use super::rtcp::{RTCP_MAX, Reporter, Sent, WallClock};
 use super::rtp::{HEADER_LEN, PAYLOAD_MAX, RtpHeader, RtpPacket, is_rtcp};
 use super::source::{SourceLock, Standing};
-use super::talk::{TalkChange, TalkDetector};
+use super::talk::TalkChange;
 use super::telephone_event::{EventReceiver, Meaning};
-use super::tone::ToneDetector;
 use super::{DeadMedia, LegEvent};
 use crate::config::{InBand, MediaConfig};
 use crate::domain::{AgreedStream, CallStats, Codec, Digit, KeyPath};
@@ -95,9 +93,7 @@ pub struct LegCore {
     receiver: Receiver,
     key_events: EventReceiver,
     keys: KeyMerge,
-    tones: Option<Box<ToneDetector>>,
-    g722: Option<g722::Decoder>,
-    talk: TalkDetector,
+    ear: Ear,
     player: Player,
     sending: Sending,
     reporter: Reporter,
@@ -127,9 +123,7 @@ impl LegCore {
             receiver: Receiver::default(),
             key_events: EventReceiver::default(),
             keys: KeyMerge::default(),
-            tones: None,
-            g722: None,
-            talk: TalkDetector::default(),
+            ear: Ear::default(),
             player: Player::default(),
             sending: Sending {
                 ssrc: random.random(),
@@ -168,11 +162,7 @@ impl LegCore {
             InBand::Always => true,
             InBand::Never => false,
         };
-        match (in_band, &self.tones) {
-            (true, None) => self.tones = Some(Box::default()),
-            (false, Some(_)) => self.tones = None,
-            _ => {}
-        }
+        self.ear.listen_for_tones(in_band);
         self.silent_since = stream.direction.receives().then_some((now, false));
         self.sending.due.get_or_insert(now);
         if self.report_due.is_none() {
@@ -328,7 +318,7 @@ impl LegCore {
             jitter_us: ticks_to_us(self.receiver.jitter_ticks()),
             remote_lost: self.reporter.remote_lost(),
             remote_jitter_us: self.reporter.remote_jitter_ticks().map(ticks_to_us),
-            talk_ms: self.talk.talk_ms(),
+            talk_ms: self.ear.talk_ms(),
         }
     }
 
@@ -368,46 +358,15 @@ impl LegCore {
     }
 
     fn handle_audio(&mut self, codec: Codec, octets: &[u8], now: Instant) {
-        let level = match codec {
-            Codec::Pcmu => self.hear(Law::Mu, octets, now),
-            Codec::Pcma => self.hear(Law::A, octets, now),
-            Codec::G722 => {
-                let samples = self.g722.get_or_insert_default().decode(octets);
-                self.hear_tones(samples.iter().copied(), now);
-                let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
-                sum.checked_div(samples.len() as u32).unwrap_or(0)
-            }
-        };
-        if self.tones.as_ref().is_some_and(|tones| tones.held().is_some()) {
-            return; // A key tone is not talk.
-        }
-        let change = self.talk.handle_frame(level, octets.len() as u32 / TICKS_PER_MS);
-        if let Some(change) = change.filter(|_| self.events.len() < EVENTS_MAX / 4) {
-            self.events.push_back(LegEvent::Talk { on: change == TalkChange::Began });
-        }
-    }
-
-    fn hear(&mut self, law: Law, octets: &[u8], now: Instant) -> u32 {
-        if self.tones.is_some() {
-            self.hear_tones(law.decode(octets), now);
-        }
-        law.mean_magnitude(octets)
-    }
-
-    fn hear_tones(&mut self, samples: impl Iterator<Item = i16>, now: Instant) {
-        let Some(tones) = &mut self.tones else { return };
-        let mut pressed: [Option<Digit>; 4] = [None; 4];
-        let mut slots = pressed.iter_mut();
-        tones.handle_samples(samples, |digit| {
-            if let Some(slot) = slots.next() {
-                *slot = Some(digit);
-            }
-        });
-        if let Some(digit) = tones.held() {
+        let heard = self.ear.handle_audio(codec, octets);
+        if let Some(digit) = heard.held {
             self.keys.handle_held(digit, KeyPath::InBand, now);
         }
-        for digit in pressed.into_iter().flatten() {
+        for digit in heard.pressed.into_iter().flatten() {
             self.press(digit, KeyPath::InBand, now);
+        }
+        if let Some(change) = heard.talk.filter(|_| self.events.len() < EVENTS_MAX / 4) {
+            self.events.push_back(LegEvent::Talk { on: change == TalkChange::Began });
         }
     }
 

@@ -7,6 +7,7 @@ use proptest::prelude::{any, prop_assert, proptest};
 use super::*;
 use crate::domain::{Direction, PlayId, TelephoneEvent};
 use crate::media::Times;
+use crate::media::g711::Law;
 use crate::media::prompt::Prompt;
 use crate::media::telephone_event::Report;
 use crate::media::tone::tone;

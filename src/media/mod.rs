@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::domain::{CallStats, Digit, KeyPath, PlayId};
 
+pub mod ear;
 pub mod engine;
 mod fuzz;
 pub mod g711;

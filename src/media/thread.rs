@@ -195,8 +195,14 @@ impl MediaThread {
             let slot = (self.tick % SLOTS) as usize;
             let due = self.epoch + Duration::from_millis(self.tick);
             let mut batch = std::mem::take(&mut self.wheel[slot]);
+            for entry in &mut batch {
+                self.obey(entry, due);
+            }
+            for entry in &mut batch {
+                self.send(entry, due);
+            }
             for mut entry in batch.drain(..) {
-                match self.visit(&mut entry, due) {
+                match self.listen(&mut entry) {
                     Some(period_ms) => self.wheel[((self.tick + period_ms) % SLOTS) as usize].push(entry),
                     None => {
                         let phase = (self.tick % PERIOD_MS) as usize;
@@ -210,31 +216,35 @@ impl MediaThread {
         }
     }
 
-    /// Everything there is to do for one leg. Gives the time to its next visit in ms, or `None` when it is gone.
-    fn visit(&mut self, entry: &mut Entry, due: Instant) -> Option<u64> {
+    /// Does what the call has ordered.
+    fn obey(&mut self, entry: &mut Entry, due: Instant) {
+        let Some(orders) = entry.inbox.take() else { return };
         let now = Instant::now();
-        if let Some(orders) = entry.inbox.take() {
-            if let Some(stream) = orders.connect {
-                entry.core.connect(stream, due);
-            }
-            if orders.stop {
-                entry.core.stop();
-            }
-            for play in orders.plays {
-                entry.core.play(play);
-            }
-            for digit in orders.presses {
-                entry.core.press(digit, KeyPath::Info, now);
-            }
-            if orders.close {
-                self.sweep(entry, now);
-                self.close(entry, now);
-            }
+        if let Some(stream) = orders.connect {
+            entry.core.connect(stream, due);
         }
+        if orders.stop {
+            entry.core.stop();
+        }
+        for play in orders.plays {
+            entry.core.play(play);
+        }
+        for digit in orders.presses {
+            entry.core.press(digit, KeyPath::Info, now);
+        }
+        if orders.close {
+            self.sweep(entry, now);
+            self.close(entry, now);
+        }
+    }
+
+    /// Takes what has come, and hands over what is to be told. Gives the time to the next visit in ms, or `None`
+    /// when the leg is gone.
+    fn listen(&mut self, entry: &mut Entry) -> Option<u64> {
+        let now = Instant::now();
         if entry.closed_at.is_none() {
             self.sweep(entry, now);
             entry.core.handle_timeout(now);
-            self.send(entry, due);
         }
         entry.visits = entry.visits.wrapping_add(1);
         let delivered = entry.deliver(&mut self.tally);

@@ -10,7 +10,7 @@ mod memory;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -35,7 +35,6 @@ const PPM: u32 = 1_000_000;
 pub struct Selector {
     config: SelectionConfig,
     zone: TimeZone,
-    agent_users: HashSet<String>,
     surveys: BTreeMap<SurveyId, SurveyVersion>,
     lists: Lists,
     seed: u64,
@@ -73,7 +72,6 @@ impl Selector {
             callers.add(caller, at, config.same_caller_max);
         }
         Ok(Self {
-            agent_users: config.agent_users.iter().cloned().collect(),
             config,
             zone,
             surveys: surveys.into_iter().collect(),
@@ -97,7 +95,6 @@ impl Selector {
         lists: Lists,
     ) -> Result<(), Fault> {
         self.zone = config.zone()?;
-        self.agent_users = config.agent_users.iter().cloned().collect();
         self.config = config;
         self.surveys = surveys.into_iter().collect();
         self.lists = lists;
@@ -160,7 +157,7 @@ impl Selector {
             Origin::Test
         } else if self.lists.is_mystery(context, caller) {
             Origin::Mystery
-        } else if context.trigger == Trigger::Agent || self.agent_users.contains(&context.dialled) {
+        } else if context.trigger == Trigger::Agent {
             Origin::Agent
         } else {
             Origin::Sampled

@@ -118,7 +118,7 @@ fn caps_hold_for_a_day_and_agents_do_not_use_them_up() {
 
 #[test]
 fn origins_and_lists() {
-    let mut selector = selector("rule = 'none'\nagent_users = ['rate-me']");
+    let mut selector = selector("rule = 'none'");
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(KEY).unwrap();
     mac.update(b"c1");
     let token = CallerHash(mac.finalize().into_bytes().into()).to_string();
@@ -137,7 +137,7 @@ fn origins_and_lists() {
         (with_token(&"0".repeat(64)), 1, Origin::Sampled, NoRule),
         (with_token("nonsense"), 1, Origin::Sampled, NoRule),
         (listed_and_sent, 66, Origin::Agent, DoNotSurvey),
-        (CallContext { dialled: "rate-me".into(), ..sales() }, 1, Origin::Agent, AgentTrigger),
+        (CallContext { trigger: crate::domain::Trigger::Agent, ..sales() }, 1, Origin::Agent, AgentTrigger),
         (sales(), 66, Origin::Sampled, DoNotSurvey),
         (CallContext { survey: "other".parse().ok(), ..sales() }, 1, Origin::Sampled, UnknownSurvey),
     ] {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sipx_sip::headers::CSeq;
 use sipx_sip::session::{self, SessionExpires};
-use sipx_sip::{HeaderName, Method, Request};
+use sipx_sip::{HeaderName, Method, Request, Response};
 
 use super::call::{Phase, Repeat};
 use super::check::{self, ALLOW, BodyKind, Refusal, SUPPORTED};
@@ -78,19 +78,27 @@ impl Core {
         sdp: Option<String>,
         now: Instant,
     ) {
-        let server = self.settings.sip.server_name.clone();
-        let Some(call) = self.calls.get(&key) else { return };
-        let built = build_response(request, verdict.code, &call.dialog, &server).and_then(|mut builder| {
-            for (name, value) in &verdict.headers {
-                let name = HeaderName::parse(&bytes::Bytes::from_static(name.as_bytes()));
-                builder = builder.header(name, value.clone()).ok()?;
-            }
-            with_sdp(builder, sdp)
-        });
-        match built {
+        match self.verdict_response(key, request, verdict, sdp) {
             Some(response) => self.respond(id, response, now),
             None => self.transactions.remove(id),
         }
+    }
+
+    fn verdict_response(
+        &self,
+        key: CallKey,
+        request: &Request,
+        verdict: &Refusal,
+        sdp: Option<String>,
+    ) -> Option<Response> {
+        let call = self.calls.get(&key)?;
+        let mut builder =
+            build_response(request, verdict.code, &call.dialog, &self.settings.sip.server_name)?;
+        for (name, value) in &verdict.headers {
+            let name = HeaderName::parse(&bytes::Bytes::from_static(name.as_bytes()));
+            builder = builder.header(name, value.clone()).ok()?;
+        }
+        with_sdp(builder, sdp)
     }
 
     fn handle_bye(&mut self, key: CallKey, id: TxId, request: &Request, now: Instant) {
@@ -249,16 +257,9 @@ impl Core {
         sdp: Option<String>,
         now: Instant,
     ) {
-        let (t1, server) = (self.settings.sip.t1, self.settings.sip.server_name.clone());
+        let t1 = self.settings.sip.t1;
+        let Some(response) = self.verdict_response(key, request, verdict, sdp) else { return };
         let Some(call) = self.calls.get_mut(&key) else { return };
-        let built = build_response(request, verdict.code, &call.dialog, &server).and_then(|mut builder| {
-            for (name, value) in &verdict.headers {
-                let name = HeaderName::parse(&bytes::Bytes::from_static(name.as_bytes()));
-                builder = builder.header(name, value.clone()).ok()?;
-            }
-            with_sdp(builder, sdp)
-        });
-        let Some(response) = built else { return };
         let bytes = sipx_sip::Message::Response(response.clone()).to_bytes();
         call.repeat = Some(Repeat { bytes, interval: t1, until: now + t1 * 64 });
         self.set_call_timer(key, CallTimer::Answer, now + t1);

@@ -1,6 +1,6 @@
 //! The only place that knows SIP (RFC 3261).
 //!
-//! [`core::Core`] is the whole protocol without sockets or clock: packets and commands in, packets and events out.
+//! `core::Core` is the whole protocol without sockets or clock: packets and commands in, packets and events out.
 //! `transport` owns the sockets and turns its crank. Parsing and the transaction machines are `sipx-sip`'s, whose types
 //! stop at this module's border; what it leaves to its user (repeating the 2xx, dialogs, admission, caps, delayed
 //! offers, hold, session timers) is here.

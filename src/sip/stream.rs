@@ -37,6 +37,10 @@ pub(super) enum FromStream {
         peer: SocketAddr,
         bytes: Bytes,
     },
+    /// A double CRLF between messages: the keep-alive of RFC 5626 §4.4.1, which wants a single one back.
+    Ping {
+        id: u64,
+    },
     /// Nothing came for the idle time.
     Idle {
         id: u64,
@@ -92,6 +96,13 @@ impl Connections {
 
     pub(super) fn opened(&mut self, id: u64, writer: mpsc::Sender<Bytes>) {
         self.writers.insert(id, writer);
+    }
+
+    /// Answers a keep-alive.
+    pub(super) fn pong(&mut self, id: u64) {
+        if self.writers.get(&id).is_some_and(|w| w.try_send(Bytes::from_static(b"\r\n")).is_err()) {
+            self.close(id);
+        }
     }
 
     pub(super) fn close(&mut self, id: u64) {
@@ -195,6 +206,9 @@ impl Shared {
             }
             match parser.push(&chunk) {
                 Ok(messages) => {
+                    if parser.take_keepalives() >= 2 {
+                        self.report(FromStream::Ping { id }).await;
+                    }
                     for message in messages {
                         let bytes = message.to_bytes();
                         self.report(FromStream::Message { id, listener, peer, bytes }).await;

@@ -298,6 +298,7 @@ impl Endpoint {
                 let (local, advertised) = self.local_of(listener, peer.ip());
                 self.core.handle_packet(Packet { flow, local, advertised, bytes }, Instant::now());
             }
+            FromStream::Ping { id } => self.connections.pong(id),
             FromStream::Idle { id } => {
                 if !self.core.uses(id) {
                     self.connections.close(id);

@@ -111,6 +111,10 @@ fn config_of(surveys: &Path, prompts: &Path) -> String {
         .replace("PROMPTS", &prompts.display().to_string())
 }
 
+fn lock(lines: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
+    lines.lock().expect("no test holds the log while it fails")
+}
+
 impl App {
     /// Starts with the test configuration.
     pub(crate) fn start() -> Self {
@@ -138,7 +142,7 @@ impl App {
         let kept = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                kept.lock().unwrap().push(line.clone());
+                lock(&kept).push(line.clone());
                 if lines_tx.try_send(line).is_err() {
                     // Nobody waits for the start any more; the log is kept all the same.
                 }
@@ -148,7 +152,7 @@ impl App {
         loop {
             let line = lines
                 .recv_timeout(PATIENCE)
-                .unwrap_or_else(|_| panic!("the program did not start:\n{}", log.lock().unwrap().join("\n")));
+                .unwrap_or_else(|_| panic!("the program did not start:\n{}", lock(&log).join("\n")));
             let address = |after: &str| {
                 line.split(after).nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok())
             };
@@ -165,7 +169,7 @@ impl App {
 
     /// What was logged so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().join("\n")
+        lock(&self.log).join("\n")
     }
 
     /// Waits until this has been logged.

@@ -2,7 +2,7 @@
 //!
 //! One line is one message: `> INVITE`, `< 200`, `pause 300`. After the method of a request may stand
 //! `cseq=N`, `sdp`, `sdp:ATTRIBUTE` (a line of the description), `body:TYPE:TEXT`, `uri:URI`, `branch=last` (the branch
-//! of the message before), `new` (outside the dialog), and `|Header: value` as often as needed.
+//! of the last INVITE), `new` (outside the dialog), and `|Header: value` as often as needed.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, UdpSocket};
@@ -50,7 +50,8 @@ fn media_port() -> String {
 fn xml(script: &str) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<scenario name=\"script\">\n");
     let mut cseq = 0;
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    let mut invite = 0;
+    for (index, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let (head, headers) = line
             .split_once(" |")
             .map_or((line, Vec::new()), |(head, rest)| (head, rest.split('|').map(str::trim).collect()));
@@ -62,19 +63,25 @@ fn xml(script: &str) -> String {
                     Some("auth") => " auth=\"true\"",
                     _ => "",
                 };
-                write!(out, "<recv response=\"{code}\"{how} rrs=\"true\" timeout=\"20000\">{}</recv>\n", wants(&headers))
+                writeln!(out, "<recv response=\"{code}\"{how} rrs=\"true\" timeout=\"20000\">{}</recv>", wants(&headers))
             }
             (Some("<"), Some(method)) => {
-                write!(out, "<recv request=\"{method}\" timeout=\"40000\">{}</recv>\n", wants(&headers))
+                writeln!(out, "<recv request=\"{method}\" timeout=\"40000\">{}</recv>", wants(&headers))
             }
-            (Some("pause"), Some(ms)) => write!(out, "<pause milliseconds=\"{ms}\"/>\n"),
+            (Some("pause"), Some(ms)) => writeln!(out, "<pause milliseconds=\"{ms}\"/>"),
             (Some(">"), Some(code)) if code.starts_with(|c: char| c.is_ascii_digit()) => {
                 write!(out, "<send><![CDATA[\n\nSIP/2.0 {code} OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n\
                      [last_CSeq:]\nContact: <sip:t@[local_ip]:[local_port]>\nContent-Length: 0\n\n]]></send>\n")
             }
             (Some(">"), Some(method)) => {
                 let words: Vec<&str> = words.collect();
-                write!(out, "<send{}><![CDATA[\n\n{}\n]]></send>\n", retransmits(method), request(method, &words, &headers, &mut cseq))
+                writeln!(out, "<send{}><![CDATA[\n\n{}\n]]></send>", retransmits(method), {
+                    if method == "INVITE" {
+                        invite = index;
+                    }
+                    let back = format!("[branch-{}]", index - invite);
+                    request(method, &words, &headers, &mut cseq).replace("[branch-1]", &back)
+                })
             }
             _ => panic!("cannot read {line:?}"),
         }

@@ -6,7 +6,8 @@ use crate::harness::repository;
 
 #[test]
 fn every_seed_is_taken_calmly() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    type Target = fn(&[u8]);
+    let targets: [(&str, Target); 5] = [
         ("sip", fuzz::sip),
         ("sdp", fuzz::sdp),
         ("rtp", fuzz::rtp),

@@ -25,6 +25,18 @@ fn the_same_over_tcp() {
 }
 
 #[test]
+fn a_keep_alive_on_a_stream_is_answered() {
+    use std::io::{Read, Write};
+    let app = App::start();
+    let mut stream = std::net::TcpStream::connect(app.tcp).expect("a connection");
+    stream.set_read_timeout(Some(crate::harness::PATIENCE)).expect("a deadline");
+    stream.write_all(b"\r\n\r\n").expect("a ping");
+    let mut pong = [0; 2];
+    stream.read_exact(&mut pong).expect("a pong");
+    assert_eq!(&pong, b"\r\n");
+}
+
+#[test]
 fn cancel_before_the_answer() {
     // A reliable 180 holds the answer back until its PRACK, which leaves room for a CANCEL.
     let app = App::start();
@@ -129,7 +141,7 @@ fn keys_by_info_answer_a_survey() {
 fn an_answer_without_ack_is_given_up() {
     let app = App::start();
     // T1 is 100 ms here, so 64*T1 is 6.4 s.
-    play(&app, "media", "> INVITE sdp\n< 100 maybe\n< 200\n< 200\n< 200\n< BYE\n> 200");
+    play(&app, "media", "> INVITE sdp\n< 100 maybe\n< 200\n< BYE |Reason: SIP;cause=408\n> 200");
     app.wait_for_calls("disposition", |rows| rows == ["failed"]);
 }
 
