@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 /// What any wait in a test may take at most: a slow machine passes, a hang is named.
@@ -71,10 +71,44 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// [`CONFIG`] with its folders filled in.
+/// The surveys that tests take, and the prompts for them, in English alone: every start encodes all prompts, and a
+/// debug build takes its time for six languages.
+static ENGLISH: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("english");
+    let surveys = dir.join("surveys");
+    std::fs::create_dir_all(&surveys).expect("a folder");
+    std::fs::create_dir_all(dir.join("prompts")).expect("a folder");
+    for name in ["bench", "media", "sig", "short", "service"] {
+        let file = format!("{name}.toml");
+        let text = std::fs::read_to_string(repository("config/surveys").join(&file)).expect("a survey");
+        let english = text.replace("\"en\", \"nl\", \"de\", \"fr\", \"es\", \"pt\"", "\"en\"");
+        std::fs::write(surveys.join(file), english).expect("the survey is written");
+    }
+    if let Err(error) = std::os::unix::fs::symlink(repository("prompts/en"), dir.join("prompts/en")) {
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists, "a link");
+    }
+    dir
+});
+
+/// The folder of the surveys that [`config`] names.
+pub(crate) fn surveys() -> PathBuf {
+    ENGLISH.join("surveys")
+}
+
+/// [`CONFIG`] with folders in English filled in.
 pub(crate) fn config() -> String {
-    let folder = |path: &str| repository(path).display().to_string();
-    CONFIG.replace("SURVEYS", &folder("config/surveys")).replace("PROMPTS", &folder("prompts"))
+    config_of(&surveys(), &ENGLISH.join("prompts"))
+}
+
+/// [`CONFIG`] with the folders of the repository.
+pub(crate) fn config_as_shipped() -> String {
+    config_of(&repository("config/surveys"), &repository("prompts"))
+}
+
+fn config_of(surveys: &Path, prompts: &Path) -> String {
+    CONFIG
+        .replace("SURVEYS", &surveys.display().to_string())
+        .replace("PROMPTS", &prompts.display().to_string())
 }
 
 fn lock(lines: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {

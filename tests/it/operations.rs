@@ -1,7 +1,7 @@
 //! What an operator does to the program, and what fate does: stop, kill, reload, a full disk, a backup.
 
 use crate::caller::{Caller, at, call};
-use crate::harness::{App, config, program, repository};
+use crate::harness::{self, App, config, program};
 
 /// A caller who listens to a question, thinks, answers, and waits for the next prompt before anything else.
 fn thoughtful(app: &App, name: &str, think_ms: u32) -> Caller {
@@ -79,12 +79,11 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let surveys = dir.path().join("surveys");
     std::fs::create_dir(&surveys).expect("a folder");
-    for name in ["short", "service", "bench", "media", "sig"] {
-        let file = format!("{name}.toml");
-        std::fs::copy(repository("config/surveys").join(&file), surveys.join(&file)).expect("a copy");
+    for file in std::fs::read_dir(harness::surveys()).expect("surveys") {
+        let file = file.expect("a survey");
+        std::fs::copy(file.path(), surveys.join(file.file_name())).expect("a copy");
     }
-    let text =
-        config().replace(&repository("config/surveys").display().to_string(), &surveys.display().to_string());
+    let text = config().replace(&harness::surveys().display().to_string(), &surveys.display().to_string());
     let app = App::with(&text);
     let file = app.dir.path().join("aftercall.toml");
     let brief = std::fs::read_to_string(surveys.join("short.toml"))
@@ -285,7 +284,7 @@ fn check_config_says_what_is_wrong_and_where() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), said + &String::from_utf8_lossy(&output.stderr))
     };
-    let good = config();
+    let good = harness::config_as_shipped();
     let line = |start: &str| good.lines().position(|line| line.starts_with(start)).expect("a line") + 1;
     let (code, said) = check(&good);
     assert!(code == Some(0) && said.contains("a.toml: good. 2 listeners, 1 trunks"), "{said}");
