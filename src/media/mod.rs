@@ -19,6 +19,7 @@ pub mod leg;
 pub mod player;
 pub mod ports;
 mod prompt;
+mod rounds;
 pub mod rtcp;
 pub mod rtp;
 pub mod source;

@@ -34,6 +34,8 @@ pub struct Play {
 #[derive(Debug)]
 struct Playing {
     play: Play,
+    /// The prompt that sounds now, beside its place in the play: one step to its octets fifty times a second.
+    now: Option<Arc<Prompt>>,
     prompt: usize,
     octet: usize,
 }
@@ -41,7 +43,8 @@ struct Playing {
 /// Fills frames from the queue.
 #[derive(Debug, Default)]
 pub struct Player {
-    queue: VecDeque<Playing>,
+    current: Option<Playing>,
+    queue: VecDeque<Play>,
     /// Plays whose last octet is in the frame filled last: done when that frame has been heard.
     ending: VecDeque<PlayId>,
     done: VecDeque<PlayId>,
@@ -51,36 +54,38 @@ impl Player {
     /// Puts a play at the end of the queue.
     pub fn play(&mut self, play: Play) {
         let silent = play.prompts.iter().all(|prompt| prompt.octets(Codec::Pcmu).is_empty());
-        if silent || self.queue.len() >= PLAYS_MAX {
+        if silent || usize::from(self.current.is_some()) + self.queue.len() >= PLAYS_MAX {
             self.done.push_back(play.id);
-            return;
+        } else if self.current.is_none() {
+            self.current = Some(Playing::new(play));
+        } else {
+            self.queue.push_back(play);
         }
-        self.queue.push_back(Playing { play, prompt: 0, octet: 0 });
     }
 
     /// Drops what plays and what waits. The next frame is silent; the plays dropped are not reported.
     pub fn stop(&mut self) {
+        self.current = None;
         self.queue.clear();
     }
 
     /// Whether a prompt plays.
     #[must_use]
     pub fn is_playing(&self) -> bool {
-        !self.queue.is_empty()
+        self.current.is_some()
     }
 
     /// Fills the next frame.
     pub fn fill(&mut self, codec: Codec, mut frame: &mut [u8]) {
         self.done.append(&mut self.ending);
-        while let Some(playing) = self.queue.front_mut() {
+        while let Some(playing) = &mut self.current {
             let taken = playing.fill(codec, frame);
             frame = &mut frame[taken..];
-            if frame.is_empty() && !playing.is_over() {
-                return;
-            }
             if playing.is_over() {
                 self.ending.push_back(playing.play.id);
-                self.queue.pop_front();
+                self.current = self.queue.pop_front().map(Playing::new);
+            } else if frame.is_empty() {
+                return;
             }
         }
         fill_silence(codec, frame);
@@ -93,11 +98,15 @@ impl Player {
 }
 
 impl Playing {
+    fn new(play: Play) -> Self {
+        Self { now: play.prompts.first().cloned(), play, prompt: 0, octet: 0 }
+    }
+
     /// Fills as much of the frame as there is; a play without end fills all of it.
     fn fill(&mut self, codec: Codec, frame: &mut [u8]) -> usize {
         let mut filled = 0;
         while filled < frame.len() {
-            let Some(prompt) = self.play.prompts.get(self.prompt) else { break };
+            let Some(prompt) = &self.now else { break };
             let rest = prompt.octets(codec).get(self.octet..).unwrap_or_default();
             let taken = rest.len().min(frame.len() - filled);
             frame[filled..filled + taken].copy_from_slice(&rest[..taken]);
@@ -116,10 +125,11 @@ impl Playing {
         if self.prompt == self.play.prompts.len() && self.play.times == Times::Forever {
             self.prompt = 0;
         }
+        self.now = self.play.prompts.get(self.prompt).cloned();
     }
 
     fn is_over(&self) -> bool {
-        self.prompt >= self.play.prompts.len()
+        self.now.is_none()
     }
 }
 

@@ -17,7 +17,8 @@ use super::LegEvent;
 use super::engine::Shared;
 use super::inbox::Inbox;
 use super::leg::{Channel, LegCore, PACKET_MAX};
-use super::ports::Sockets;
+use super::ports::{self, Sockets};
+use super::rounds::{Rounds, SWEEP_MAX};
 use crate::domain::KeyPath;
 
 /// Slots of the wheel, 1 ms each. Every period below divides it, so a thread that was held up can leave whole turns
@@ -27,15 +28,11 @@ const SLOTS: u64 = 60;
 const PERIOD_MS: u64 = 20;
 /// Legs start at multiples of this, in ms: waking seldom for many is cheaper than often for few, and a leg's own
 /// packets keep their distance either way.
-const PHASE_MS: u64 = 5;
+const PHASE_MS: u64 = 10;
 /// A thread that is further behind than this leaves turns out, in ms.
 const BEHIND_MAX: u64 = 200;
 /// Waking later than this is counted, in ms.
 const LATE_MS: u64 = 5;
-/// Datagrams taken from one socket in one visit; the rest waits 20 ms.
-const SWEEP_MAX: usize = 16;
-/// RTCP sockets are swept at every this many visits.
-const RTCP_EVERY: u32 = 16;
 /// How long a closed leg waits for its owner to take the last events.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A thread without legs looks this often whether to stop.
@@ -61,7 +58,7 @@ struct Entry {
     events: mpsc::Sender<LegEvent>,
     /// An event that found the owner's channel full.
     stuck: Option<LegEvent>,
-    visits: u32,
+    rounds: Rounds,
     closed_at: Option<Instant>,
 }
 
@@ -172,7 +169,7 @@ impl MediaThread {
             inbox,
             events,
             stuck: None,
-            visits: port as u32 / 2, // So that not all RTCP sockets are swept in one turn.
+            rounds: Rounds::new(u32::from(port / 2)), // So that not all RTCP sockets are swept in one turn.
             closed_at: None,
         };
         self.wheel[(tick % SLOTS) as usize].push(Box::new(entry));
@@ -233,6 +230,7 @@ impl MediaThread {
             entry.core.press(digit, KeyPath::Info, now);
         }
         if orders.close {
+            entry.rounds.check(); // What waits still counts.
             self.sweep(entry, now);
             self.close(entry, now);
         }
@@ -246,7 +244,6 @@ impl MediaThread {
             self.sweep(entry, now);
             entry.core.handle_timeout(now);
         }
-        entry.visits = entry.visits.wrapping_add(1);
         let delivered = entry.deliver(&mut self.tally);
         match entry.closed_at {
             Some(at) if delivered || now.saturating_duration_since(at) > FAREWELL => None,
@@ -256,22 +253,27 @@ impl MediaThread {
 
     fn sweep(&mut self, entry: &mut Entry, now: Instant) {
         let Some(sockets) = &entry.sockets else { return };
-        for _ in 0..SWEEP_MAX {
-            match sockets.rtp.recv_from(&mut self.datagram) {
-                Ok((len, from)) => entry.core.handle_rtp(&self.datagram[..len], from, now),
+        let mut taken = 0;
+        for _ in 0..entry.rounds.depth() {
+            match ports::receive(&sockets.rtp, &mut self.datagram) {
+                Ok((len, from)) => {
+                    taken += 1;
+                    entry.core.handle_rtp(&self.datagram[..len], from, now);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {} // The far end's ICMP about a packet of ours; the next call reads on.
             }
         }
-        if entry.visits.is_multiple_of(RTCP_EVERY) {
+        if entry.rounds.sweeps_rtcp() {
             for _ in 0..SWEEP_MAX {
-                match sockets.rtcp.recv_from(&mut self.datagram) {
+                match ports::receive(&sockets.rtcp, &mut self.datagram) {
                     Ok((len, from)) => entry.core.handle_rtcp(&self.datagram[..len], from, now),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(_) => {}
                 }
             }
         }
+        entry.rounds.visited(taken);
     }
 
     fn send(&mut self, entry: &mut Entry, due: Instant) {
@@ -282,7 +284,7 @@ impl MediaThread {
                 Channel::Rtcp => &sockets.rtcp,
             };
             // A refused port shows here too; the far end may open it yet, and dead media is told from silence.
-            if socket.send_to(&self.packet[..transmit.len], transmit.to).is_err() {
+            if ports::send(socket, &self.packet[..transmit.len], transmit.to).is_err() {
                 self.tally.send_failures += 1;
             }
         }
@@ -295,7 +297,7 @@ impl MediaThread {
                 Channel::Rtp => &sockets.rtp,
                 Channel::Rtcp => &sockets.rtcp,
             };
-            if socket.send_to(&self.packet[..transmit.len], transmit.to).is_err() {
+            if ports::send(socket, &self.packet[..transmit.len], transmit.to).is_err() {
                 self.tally.send_failures += 1;
             }
         }
