@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,13 +10,20 @@ use crate::caller::call;
 use crate::harness::{App, PATIENCE, config, repository};
 use crate::scenario::free_port;
 
-/// A program that ends with the test.
+/// A program that ends with the test, and so do the processes that it started: they share a group.
 struct Peer(Child);
+
+impl Peer {
+    fn start(command: &mut Command) -> Self {
+        let child = command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        Self(child.expect("the peer runs (tests/packages.sh installs it)"))
+    }
+}
 
 impl Drop for Peer {
     fn drop(&mut self) {
         // It may have ended by itself.
-        self.0.kill().ok();
+        Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0.id())]).status().ok();
         self.0.wait().ok();
     }
 }
@@ -49,14 +57,7 @@ impl Softphone {
         std::fs::write(folder.join("config"), config).expect("the configuration is written");
         let account = "<sip:tester@127.0.0.1>;regint=0;audio_codecs=PCMU\n";
         std::fs::write(folder.join("accounts"), account).expect("the account is written");
-        let child = Command::new("baresip")
-            .args(["-4", "-f"])
-            .arg(folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("baresip runs (tests/packages.sh installs it)");
-        let peer = Peer(child);
+        let peer = Peer::start(Command::new("baresip").args(["-4", "-f"]).arg(folder).stderr(Stdio::null()));
         let start = Instant::now();
         let control = loop {
             match TcpStream::connect(control) {
@@ -128,17 +129,10 @@ fn proxy(folder: &std::path::Path, to: SocketAddr) -> (Peer, u16) {
     let file = folder.join("kamailio.cfg");
     std::fs::write(&file, config).expect("the configuration is written");
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
-    let child = Command::new("kamailio")
-        .env("PATH", &path)
-        .args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"])
-        .arg(folder)
-        .arg("-f")
-        .arg(&file)
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(folder.join("log")).expect("a log"))
-        .spawn()
-        .expect("kamailio runs (tests/packages.sh installs it)");
-    (Peer(child), port)
+    let log = std::fs::File::create(folder.join("log")).expect("a log");
+    let mut command = Command::new("kamailio");
+    command.env("PATH", &path).args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"]).arg(folder);
+    (Peer::start(command.arg("-f").arg(&file).stderr(log)), port)
 }
 
 #[test]
