@@ -29,6 +29,9 @@ const PERIOD_MS: u64 = 20;
 /// Legs start at multiples of this, in ms: waking seldom for many is cheaper than often for few, and a leg's own
 /// packets keep their distance either way.
 const PHASE_MS: u64 = 10;
+/// From so many legs on they start at multiples of the shorter time, so that no slot grows longer than its turn.
+const CROWD: usize = 500;
+const CROWD_PHASE_MS: u64 = 5;
 /// A thread that is further behind than this leaves turns out, in ms.
 const BEHIND_MAX: u64 = 200;
 /// Waking later than this is counted, in ms.
@@ -158,7 +161,8 @@ impl MediaThread {
     /// Puts a leg into the phase that has the fewest.
     fn add(&mut self, newcomer: NewLeg) {
         let NewLeg { core, sockets, port, inbox, events } = newcomer;
-        let next = (0..PERIOD_MS).map(|ahead| self.tick + ahead).filter(|tick| tick.is_multiple_of(PHASE_MS));
+        let step_ms = if self.legs < CROWD { PHASE_MS } else { CROWD_PHASE_MS };
+        let next = (0..PERIOD_MS).map(|ahead| self.tick + ahead).filter(|tick| tick.is_multiple_of(step_ms));
         let tick = next.min_by_key(|tick| self.phases[(tick % PERIOD_MS) as usize]).unwrap_or(self.tick);
         self.phases[(tick % PERIOD_MS) as usize] += 1;
         self.legs += 1;
