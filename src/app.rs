@@ -71,7 +71,7 @@ struct Service {
     ending: watch::Sender<bool>,
     endpoint: tokio::task::JoinHandle<()>,
     calls: JoinSet<()>,
-    closed: Option<Closed>,
+    health: Health,
     draining: bool,
 }
 
@@ -105,7 +105,7 @@ impl Service {
             ending,
             endpoint,
             calls: JoinSet::new(),
-            closed: None,
+            health: Health::Good,
             draining: false,
         };
         Ok((service, incoming))
@@ -140,15 +140,15 @@ impl Service {
         let health = self.parts.store.health();
         gauge!("aftercall_store_good").set(if health == Health::Good { 1.0 } else { 0.0 });
         let closed = if health == Health::Good { None } else { Some(Closed::Storage) };
-        if self.draining || closed == self.closed {
+        if self.draining || health == self.health {
             return;
         }
+        self.health = health;
         match health {
             Health::Good => info!("Storage is good again: calls are taken"),
             Health::Full => error!("The disk is full: calls are refused until there is room"),
             Health::Failing => error!("The database cannot be written: calls are refused until it can"),
         }
-        self.closed = closed;
         self.parts.sip.close(closed).await;
         let ready = if closed.is_none() { Readiness::Ready } else { Readiness::NotReady("storage") };
         self.ready.send_replace(ready);

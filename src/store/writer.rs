@@ -87,6 +87,7 @@ impl Writer {
         let result = self.write(&batches).await;
         if let Err(cause) = &result {
             self.failed(cause);
+            self.reconnect().await;
         }
         for done in waiting {
             done.send(result.clone()).ok(); // A caller that no longer waits has ended.
@@ -162,14 +163,18 @@ impl Writer {
         if self.trial().await.is_ok() {
             return Health::Good;
         }
-        // A connection that met an I/O error may stay broken when the disk is well again.
-        if let Ok(conn) = schema::open_writer(&self.path, &self.config).await {
-            self.conn = conn;
-        }
+        self.reconnect().await;
         match self.trial().await {
             Ok(()) => Health::Good,
             Err(cause) if is_full(&cause) => Health::Full,
             Err(_) => Health::Failing,
+        }
+    }
+
+    /// A connection whose transaction failed half way may refuse every later one, also when the disk is well again.
+    async fn reconnect(&mut self) {
+        if let Ok(conn) = schema::open_writer(&self.path, &self.config).await {
+            self.conn = conn;
         }
     }
 
