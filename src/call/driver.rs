@@ -177,13 +177,15 @@ impl Driver<'_> {
         while self.outcome.is_none() {
             let deadline = self.dialogue.poll_timeout();
             let event = tokio::select! {
+                // In this order: a key that came in time counts, though its deadline passed while a write waited.
+                biased;
                 event = self.sip_events.recv(), if !self.sip_over => self.on_sip(event),
                 Some(event) = self.leg_events.recv() => self.on_leg(event),
-                () = until(deadline) => Some(Event::Timeout),
                 changed = ending.wait_for(|on| *on), if !drained => {
                     drained = true;
                     changed.is_ok().then_some(Event::Drain)
                 }
+                () = until(deadline) => Some(Event::Timeout),
             };
             if let Some(event) = event {
                 self.handle(event).await;

@@ -28,6 +28,11 @@ pub(crate) fn call(target: &str, name: &str, script: &str, options: &[&str]) -> 
 }
 
 impl Caller {
+    /// The call's reference.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Waits for the end of the call, which its own limit bounds.
     pub(crate) fn end(self) -> Output {
         self.child.wait_with_output().expect("a caller can be waited for")

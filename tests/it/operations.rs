@@ -90,7 +90,7 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
         .map(|text| text.replace("version = 1", "version = 7"))
         .expect("a survey");
 
-    let running = call(&at(&app, "short"), "running", "audio; press #; quiet 900ms; press 4; bye", &[]);
+    let running = call(&at(&app, "short"), "running", "audio; press #; quiet 2s; press 4; bye", &[]);
     app.wait_for_calls("call_ref", |rows| rows.len() == 1);
     std::fs::write(surveys.join("short.toml"), &brief).expect("the survey is changed");
     std::fs::write(surveys.join("brief.toml"), &brief).expect("a new survey");
@@ -98,7 +98,7 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
         .expect("the configuration is changed");
     app.signal("HUP");
     app.wait_for_log("Took the new configuration");
-    let script = "audio; press #; pause 1s; press 5; bye";
+    let script = "audio; press #; quiet 2s; press 5; bye";
     call(&at(&app, "brief"), "new", script, &[]).well();
     running.well();
 
@@ -124,7 +124,7 @@ fn reload_takes_a_good_configuration_and_refuses_a_bad_one() {
 #[test]
 fn terminate_lets_running_surveys_finish() {
     let app = App::with(&config().replace("drain_max = \"20s\"", "drain_max = \"100s\""));
-    let running = call(&at(&app, "short"), "running", "audio; press #; quiet 900ms; press 4; bye", &[]);
+    let running = call(&at(&app, "short"), "running", "audio; press #; quiet 2s; press 4; bye", &[]);
     app.wait_for_calls("call_ref", |rows| rows.len() == 1);
     app.signal("TERM");
     app.wait_for_log("Draining: 1 calls");
@@ -141,7 +141,7 @@ fn terminate_lets_running_surveys_finish() {
 #[test]
 fn a_second_terminate_ends_calls_politely() {
     let app = App::start();
-    let script = "audio; press #; pause 1s; press 2; pause 1s; bye 60s";
+    let script = "audio; press #; quiet 2s; press 2; pause 1s; bye 60s";
     let running = call(&at(&app, "service"), "running", script, &[]);
     app.wait_for_calls("answers", |rows| rows == ["2"]);
     app.signal("TERM");
@@ -220,7 +220,7 @@ fn health_pages() {
 #[test]
 fn backup_and_rebuild_tell_the_same() {
     let app = App::start();
-    let script = "audio; press #; pause 1s; press 4; bye";
+    let script = "audio; press #; quiet 2s; press 4; bye";
     let callers: Vec<_> = (0..6)
         .map(|number| {
             let agent = format!("X-Agent-Id: agent-{}", number % 2);

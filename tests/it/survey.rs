@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::caller::{at, call};
+use crate::caller::{Caller, at, call};
 use crate::harness::{App, config};
 
 /// A number that stands nowhere but in these calls.
@@ -23,10 +23,19 @@ fn expect(rows: &BTreeMap<String, String>, wanted: &[(&str, &str)]) {
     assert_eq!(*rows, wanted);
 }
 
+/// Waits for the end of all calls; what went wrong is told from both sides.
+fn all_well(app: &App, callers: impl IntoIterator<Item = Caller>) {
+    let ends: Vec<_> = callers.into_iter().map(|caller| (caller.name().to_owned(), caller.end())).collect();
+    for (name, end) in ends {
+        let (said, problem) = (String::from_utf8_lossy(&end.stdout), String::from_utf8_lossy(&end.stderr));
+        assert!(end.status.success(), "{name}: {problem}{said}\n{}\n{}", story(app, &name), app.log());
+    }
+}
+
 /// The story of the one call with this reference.
 fn story(app: &App, name: &str) -> String {
     let id = app.ask(&["calls", "--csv", "--columns", "id", "--call-ref", name]);
-    app.ask(&["calls", id.lines().nth(1).expect("there is such a call")])
+    id.lines().nth(1).map(|id| app.ask(&["calls", id])).unwrap_or_default()
 }
 
 /// Whether these words come in this order.
@@ -46,25 +55,23 @@ fn callers_of_every_kind() {
         call(&at(&app, user), name, script, &["--from", NUMBER, "--header", "X-Agent-Id: anna"])
     };
     let callers = [
-        patient("service", "easy", "quiet 900ms; press 2; quiet 900ms; press 1; quiet 900ms; press 7; bye"),
+        patient("service", "easy", "quiet 2s; press 2; quiet 2s; press 1; quiet 2s; press 7; bye"),
         patient(
             "service",
             "hard",
-            "quiet 900ms; press 4; quiet 900ms; press 3; quiet 900ms; press 2; quiet 900ms; press 10; bye",
+            "quiet 2s; press 4; quiet 2s; press 3; quiet 2s; press 2; quiet 2s; press 10; bye",
         ),
-        patient("short", "wrong-key", "quiet 900ms; press 8; quiet 900ms; press 5; bye"),
+        patient("short", "wrong-key", "quiet 2s; press 8; quiet 2s; press 5; bye"),
         patient("short", "silent", "bye 60s"),
-        patient("short", "barge-in", "audio; press #; pause 1s; press 4; bye"),
-        patient("short", "again", "audio; press #; pause 1s; press *; quiet 900ms; press 3; bye"),
-        patient("short", "declines", "quiet 900ms; press 9; bye"),
-        patient("service", "leaves", "quiet 900ms; press 1; quiet 900ms; hang-up"),
+        patient("short", "barge-in", "audio; press #; pause 2s; press 4; bye"),
+        patient("short", "again", "audio; press #; quiet 2s; press *; quiet 2s; press 3; bye"),
+        patient("short", "declines", "quiet 2s; press 9; bye"),
+        patient("service", "leaves", "quiet 2s; press 1; quiet 2s; hang-up"),
         patient("service", "leaves-at-once", "audio; pause 1s; hang-up"),
-        patient("service", "vanishes", "quiet 900ms; press 5; quiet 900ms; vanish"),
-        call(&at(&app, "short"), "orphan", "quiet 900ms; press 1; bye", &["--from", NUMBER]),
+        patient("service", "vanishes", "quiet 2s; press 5; quiet 2s; vanish"),
+        call(&at(&app, "short"), "orphan", "quiet 2s; press 1; bye", &["--from", NUMBER]),
     ];
-    for caller in callers {
-        caller.well();
-    }
+    all_well(&app, callers);
     expect(
         &rows(&app, "agent,survey,answers,left_at", 11),
         &[
@@ -144,7 +151,7 @@ fn keys_codecs_and_transports_of_every_kind() {
         .map(|address| format!("sip:short@{address}"))
         .expect("a listener on [::1]");
     let five = at(&app, "short");
-    let keyed = |via: &str| format!("audio; press # {via}; pause 1s; press 4 {via}; bye");
+    let keyed = |via: &str| format!("audio; press # {via}; quiet 2s; press 4 {via}; bye");
     let by_event = keyed("rfc4733");
     let callers = [
         call(&five, "info", &keyed("info"), &[]),
@@ -155,19 +162,17 @@ fn keys_codecs_and_transports_of_every_kind() {
         call(&five, "pcma", &by_event, &["--codecs", "pcma"]),
         call(&five, "pcmu", &by_event, &["--codecs", "pcmu"]),
         call(&five, "delayed", &by_event, &["--delayed-offer"]),
-        call(&five, "recoded", "audio; press #; codec pcma; pause 1s; press 4; bye", &["--codecs", "pcmu"]),
+        call(&five, "recoded", "audio; press #; codec pcma; quiet 2s; press 4; bye", &["--codecs", "pcmu"]),
         call(
             &five,
             "held",
-            "audio; press #; hold; pause 500ms; silent 1s; resume; audio; pause 1s; press 4; bye",
+            "audio; press #; hold; pause 500ms; silent 1s; resume; audio; quiet 2s; press 4; bye",
             &[],
         ),
         call(&six, "six", &by_event, &[]),
         call(&format!("sip:short@{};transport=tcp", app.tcp), "tcp", &by_event, &[]),
     ];
-    for caller in callers {
-        caller.well();
-    }
+    all_well(&app, callers);
     expect(
         &rows(&app, "answers,codec", 12),
         &[
@@ -200,12 +205,10 @@ fn a_password_by_sha_256() {
         secret.display()
     );
     let app = App::with(&config().replace("language = \"en\"", &auth));
-    let script = "audio; press #; pause 1s; press 5; bye";
+    let script = "audio; press #; quiet 2s; press 5; bye";
     let right = call(&at(&app, "short"), "right", script, &["--auth", "pbx:s3cret"]);
     let wrong = call(&at(&app, "short"), "wrong", "", &["--auth", "pbx:guess", "--expect-status", "401"]);
     let none = call(&at(&app, "short"), "none", "", &["--expect-status", "401"]);
-    for caller in [right, wrong, none] {
-        caller.well();
-    }
+    all_well(&app, [right, wrong, none]);
     expect(&rows(&app, "answers", 1), &[("right", "5,complete")]);
 }
