@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::caller::{
-    CallPlan, CallReport, Caller, Credentials, EndedBy, Offer, Target, TargetError, parse_script,
-};
+use crate::caller::{CallPlan, CallReport, Credentials, EndedBy, Offer, parse_script};
 use crate::domain::Codec;
 use crate::prompts;
 
@@ -87,19 +85,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let target = match Target::resolve(&args.target).await {
-        Ok(target) => target,
-        Err(malformed @ TargetError::Malformed(_)) => {
-            eprintln!("aftercall call: {malformed}");
-            return Ok(ExitCode::from(2));
-        }
-        Err(error) => return Err(error.into()),
+    let caller = match super::caller("call", &args.target, args.local).await? {
+        Ok(caller) => caller,
+        Err(code) => return Ok(code),
     };
-    let local = match args.local {
-        Some(local) => local,
-        None => target.local_address().await?,
-    };
-    let caller = Caller::new(local, target).await?;
     let mut report = caller.call(plan).await;
     if let Some(most) = args.expect_sound_within.map(Duration::from_millis)
         && report.first_sound.is_none_or(|first| first > most)

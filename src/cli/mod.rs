@@ -130,3 +130,25 @@ async fn open_views(global: &Global) -> anyhow::Result<crate::store::Views> {
     anyhow::ensure!(path.is_file(), "there is no database {}: name its folder with --data", path.display());
     crate::store::Views::open(&path).await.context("the database")
 }
+
+/// A scripted caller for this target, or the exit code for one that is malformed.
+async fn caller(
+    command: &str,
+    target: &str,
+    local: Option<std::net::IpAddr>,
+) -> anyhow::Result<Result<crate::caller::Caller, ExitCode>> {
+    use crate::caller::{Caller, Target, TargetError};
+    let target = match Target::resolve(target).await {
+        Ok(target) => target,
+        Err(malformed @ TargetError::Malformed(_)) => {
+            eprintln!("aftercall {command}: {malformed}");
+            return Ok(Err(ExitCode::from(2)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let local = match local {
+        Some(local) => local,
+        None => target.local_address().await?,
+    };
+    Ok(Ok(Caller::new(local, target).await?))
+}

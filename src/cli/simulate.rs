@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::caller::{Caller, Mix, Profile, Simulation, Target, TargetError, simulate};
+use crate::caller::{Mix, Profile, Simulation, simulate};
 
 /// A contact centre.
 #[derive(Debug, clap::Args)]
@@ -66,19 +66,10 @@ fn header(text: &str) -> Result<(String, String), String> {
 
 /// Plays the contact centre and prints what came of it.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let target = match Target::resolve(&args.target).await {
-        Ok(target) => target,
-        Err(malformed @ TargetError::Malformed(_)) => {
-            eprintln!("aftercall simulate: {malformed}");
-            return Ok(ExitCode::from(2));
-        }
-        Err(error) => return Err(error.into()),
+    let caller = match super::caller("simulate", &args.target, args.local).await? {
+        Ok(caller) => caller,
+        Err(code) => return Ok(code),
     };
-    let local = match args.local {
-        Some(local) => local,
-        None => target.local_address().await?,
-    };
-    let caller = Caller::new(local, target).await?;
     let simulation = Simulation {
         calls: args.calls,
         rate: args.rate,

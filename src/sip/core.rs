@@ -272,9 +272,18 @@ impl Core {
 
     /// 503 with a Retry-After that differs from answer to answer, so that refused peers do not come back at once.
     pub(super) fn refuse_busy(&mut self, packet: &Packet) {
+        let busy = self.busy();
+        self.refuse(packet, &busy);
+    }
+
+    pub(super) fn busy(&self) -> Refusal {
+        Refusal::new(503).with("Retry-After", self.retry_after_s().to_string())
+    }
+
+    /// Seconds from the upper half of 1..`retry_after_max`.
+    pub(super) fn retry_after_s(&self) -> u32 {
         let most = self.settings.sip.retry_after_max;
-        let seconds = rand::random_range(most.div_ceil(2)..=most);
-        self.refuse(packet, &Refusal::new(503).with("Retry-After", seconds.to_string()));
+        rand::random_range(most.div_ceil(2)..=most)
     }
 
     fn answer_options(&mut self, packet: &Packet) {

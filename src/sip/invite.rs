@@ -13,10 +13,10 @@ use super::check::{self, ALLOW, Refusal, SUPPORTED, reason_phrase};
 use super::core::{Core, Event, Packet};
 use super::dialog::Dialog;
 use super::digest::Verdict;
-use super::offer::{self, LocalMedia};
+use super::offer::{self, Described, LocalMedia};
 use super::transactions::CallTimer;
 use super::{CallKey, Ended, Flow, Incoming, SipEvent, context};
-use crate::config::Provisional;
+use crate::config::{Provisional, TrunkConfig};
 
 /// RFC 3261 §13.3.1.4: the repeats of a 2xx slow down to this.
 const T2: Duration = Duration::from_secs(4);
@@ -36,40 +36,12 @@ impl Core {
         }
         let settings = std::sync::Arc::clone(&self.settings);
         let Some(config) = settings.trunks.get(trunk) else { return };
-        let in_trunk = self.per_trunk.get(&config.name).copied().unwrap_or(0);
-        let full = self.calls.len() >= settings.sip.calls_max
-            || config.calls_max.is_some_and(|most| in_trunk >= most);
-        if full || self.closed.is_some() {
-            counter!("aftercall_sip_busy_total").increment(1);
-            self.refuse_busy(&packet);
-            return;
-        }
-        if let (Some(auth), Some(password)) =
-            (&config.auth, settings.passwords.get(trunk).and_then(Option::as_ref))
-        {
-            let source = packet.flow.peer.ip();
-            if let Verdict::Challenge(values) =
-                self.authenticator.check(&request, auth, password, source, now)
-            {
-                let refusal =
-                    values.into_iter().fold(Refusal::new(401), |r, v| r.with("WWW-Authenticate", v));
+        let described = match self.admit(&packet, &request, config, settings.passwords.get(trunk), now) {
+            Ok(described) => described,
+            Err(refusal) => {
                 self.refuse(&packet, &refusal);
                 return;
             }
-        }
-        if let Some(refusal) = self.session_refusal(&request) {
-            self.refuse(&packet, &refusal);
-            return;
-        }
-        let described = match check::session_description(&request) {
-            None => None,
-            Some(sdp) => match offer::read(&sdp, &settings.sip.codecs, packet.flow.peer.ip()) {
-                Ok(described) => Some(Box::new(described)),
-                Err(error) => {
-                    self.refuse(&packet, &Refusal::new(error.sip_status()));
-                    return;
-                }
-            },
         };
         let tag = format!("{:016x}", rand::random::<u64>());
         let Some(dialog) = Dialog::from_invite(&request, flow, packet.advertised, tag) else {
@@ -115,6 +87,37 @@ impl Core {
         self.calls.insert(key, call);
         self.perform(id, outputs, now);
         self.events.push_back(Event::Incoming(Box::new(incoming)));
+    }
+
+    /// Everything that can refuse a new call: limits, password, session timer, offer. Gives back the offer as read.
+    fn admit(
+        &mut self,
+        packet: &Packet,
+        request: &Request,
+        config: &TrunkConfig,
+        password: Option<&Option<String>>,
+        now: Instant,
+    ) -> Result<Option<Box<Described>>, Refusal> {
+        let settings = std::sync::Arc::clone(&self.settings);
+        let in_trunk = self.per_trunk.get(&config.name).copied().unwrap_or(0);
+        let full = self.calls.len() >= settings.sip.calls_max
+            || config.calls_max.is_some_and(|most| in_trunk >= most);
+        if full || self.closed.is_some() {
+            counter!("aftercall_sip_busy_total").increment(1);
+            return Err(self.busy());
+        }
+        let source = packet.flow.peer.ip();
+        if let (Some(auth), Some(password)) = (&config.auth, password.and_then(Option::as_ref))
+            && let Verdict::Challenge(values) = self.authenticator.check(request, auth, password, source, now)
+        {
+            return Err(values.into_iter().fold(Refusal::new(401), |r, v| r.with("WWW-Authenticate", v)));
+        }
+        if let Some(refusal) = self.session_refusal(request) {
+            return Err(refusal);
+        }
+        let read = |sdp: bytes::Bytes| offer::read(&sdp, &settings.sip.codecs, source).map(Box::new);
+        let described = check::session_description(request).map(read).transpose();
+        described.map_err(|error| Refusal::new(error.sip_status()))
     }
 
     /// Repeats of an INVITE that we know are swallowed; the same INVITE by another way is merged: 482 (RFC 3261
@@ -291,15 +294,14 @@ impl Core {
     /// Sends a final refusal in the INVITE's transaction.
     pub(super) fn send_final(&mut self, key: CallKey, code: u16, now: Instant) {
         let server = self.settings.sip.server_name.clone();
-        let most = self.settings.sip.retry_after_max;
+        let retry_after_s = self.retry_after_s();
         let Some(call) = self.calls.get_mut(&key) else { return };
         let (Some(request), Some(id)) = (call.request.take(), call.invite.take()) else { return };
         let built = build_response(&request, code, &call.dialog, &server).and_then(|builder| {
             if code != 503 {
                 return Some(builder);
             }
-            let seconds = rand::random_range(most.div_ceil(2)..=most);
-            builder.header(HeaderName::RetryAfter, seconds.to_string()).ok()
+            builder.header(HeaderName::RetryAfter, retry_after_s.to_string()).ok()
         });
         if let Some(builder) = built {
             self.respond(id, builder.build(), now);
