@@ -58,4 +58,5 @@ pub mod prompts;
 pub mod scoring;
 pub mod selection;
 pub mod sip;
+pub mod speech;
 pub mod store;

@@ -1,8 +1,10 @@
 //! Words that every part of the service shares. Knows no other module; pure data, no clock, no socket.
 
 mod answer;
+mod audio;
 mod caller;
 mod digit;
+mod heard;
 mod ids;
 mod play;
 mod record;
@@ -10,8 +12,10 @@ mod scale;
 mod stream;
 
 pub use answer::{Answer, AnswerValue, GivenBy, QuestionKind};
+pub use audio::{AudioFrame, LISTEN_RATE};
 pub use caller::{CallContext, CallerHash, CallerNumber, Party, Trigger};
 pub use digit::{Digit, KeyPath};
+pub use heard::{Deaf, GrammarCatalogue, HeardWord, Hearing, Meaning, Verdict};
 pub use ids::{
     AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, SurveyId, SurveyVersion,
     TrunkId,

@@ -1,0 +1,136 @@
+//! Speech: from the caller's audio to a judged [`Hearing`](crate::domain::Hearing), on this machine alone.
+//!
+//! Libvosk can be killed by a bad grammar or a broken model file, so it lives in worker processes of their own
+//! (`src/bin/aftercall-speech.rs`); this module starts and watches them and never links the library. A worker that
+//! dies, hangs or is full costs the utterances in it: the caller goes on by key.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::domain::{Deaf, HeardWord, Hearing, Language};
+
+/// What a recogniser may hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// One of these phrases, or something unknown. Checked words of the model only, never empty.
+    Phrases(std::sync::Arc<[String]>),
+    /// Anything that the model knows. Only for models with an open vocabulary.
+    Open,
+}
+
+/// Who waits for an utterance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// A caller on the line.
+    Live,
+    /// Nobody: it is heard when no live stream needs the worker.
+    Background,
+}
+
+/// What was heard in one utterance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// The words, in order; times count from the first sample fed.
+    pub words: Vec<HeardWord>,
+}
+
+/// Whatever can open recognisers: the pool of worker processes, or a script in a test.
+pub trait Recognisers: Send + Sync {
+    /// The model that hears a language, and whether it has an open vocabulary; `None` when there is none that works.
+    fn model(&self, language: &Language) -> Option<ModelFacts>;
+
+    /// A fresh recogniser for one utterance. Never waits.
+    ///
+    /// # Errors
+    /// [`Deaf`]: nobody can hear this utterance now.
+    fn open(
+        &self,
+        language: &Language,
+        vocabulary: &Vocabulary,
+        urgency: Urgency,
+    ) -> Result<Box<dyn Utterance>, Deaf>;
+}
+
+/// What the rest needs to know of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFacts {
+    /// Its name, for records.
+    pub name: String,
+    /// Its unknown word, as it appears in results.
+    pub unknown: String,
+    /// Whether it can be asked with [`Vocabulary::Open`].
+    pub open_vocabulary: bool,
+}
+
+/// One recogniser with one utterance. Dropping it gives the utterance up.
+pub trait Utterance: Send {
+    /// Takes samples at 8 kHz, mono. Never waits: what does not fit in the queue to the worker ends the utterance.
+    ///
+    /// # Errors
+    /// The worker is gone, or too slow.
+    fn feed(&mut self, samples: &[i16]) -> Result<(), Deaf>;
+
+    /// Ends the utterance. The result comes within the deadline of the configuration, or an error does.
+    fn finish(self: Box<Self>) -> oneshot::Receiver<Result<Words, Deaf>>;
+}
+
+/// How sure an utterance must be, for one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Confidence from which an answer is taken at once, in thousandths.
+    pub accept_pm: u16,
+    /// Confidence from which the caller is asked whether it was that, in thousandths.
+    pub confirm_pm: u16,
+}
+
+/// What to listen for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// One answer, by a grammar. `None` takes the model's own thresholds.
+    Answer {
+        /// The grammar's name.
+        grammar: String,
+        /// The question's own thresholds.
+        thresholds: Option<Thresholds>,
+    },
+    /// The caller's own words, to be kept as audio and heard later.
+    Comment {
+        /// Longest recording.
+        length_max: Duration,
+    },
+}
+
+/// An order to listen, from the start of an answer's time to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The caller's language.
+    pub language: Language,
+    /// What to listen for.
+    pub purpose: Purpose,
+    /// Whether the samples are handed back with what was heard.
+    pub keep_audio: bool,
+}
+
+/// What listening tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpeechEvent {
+    /// The caller began to speak.
+    Began,
+    /// One utterance was heard and judged. Listening is over.
+    Heard {
+        /// What.
+        hearing: Hearing,
+        /// The samples from shortly before speech to its end, where they are kept.
+        audio: Option<Vec<i16>>,
+    },
+    /// A comment is over, by silence or by its bound. Listening is over.
+    Recorded {
+        /// The samples, without the silence at the end; empty when nothing was said.
+        audio: Vec<i16>,
+        /// Whether the bound ended it.
+        cut: bool,
+    },
+    /// Nobody can hear the caller any more: the keys remain. Listening is over.
+    Deaf(Deaf),
+}
