@@ -13,6 +13,7 @@ mod rebuild;
 mod report;
 mod serve;
 mod simulate;
+mod speech;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Command {
     Calls(calls::Args),
     /// Check the recordings, or import one.
     Prompts(prompts::Args),
+    /// Recognisers: get models, try them, measure them.
+    Speech(speech::Args),
     /// Write a consistent copy of the database, also while the service runs.
     Backup(backup::Args),
     /// Make calls, answers and roll-ups anew from the journal.
@@ -83,6 +86,7 @@ pub fn run() -> ExitCode {
             Command::Report(args) => report::run(&global, args).await,
             Command::Calls(args) => calls::run(&global, args).await,
             Command::Prompts(args) => prompts::run(&global, args),
+            Command::Speech(args) => speech::run(&global, args).await,
             Command::Backup(args) => backup::run(&global, args).await,
             Command::Rebuild => rebuild::run(&global).await,
         }
