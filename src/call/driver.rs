@@ -36,7 +36,7 @@ pub async fn run(parts: Shared, signals: CallSignals) {
 
 /// Facts alone.
 pub(super) fn batch_of(entries: Vec<Entry>) -> Batch {
-    Batch { entries, dialog: None }
+    Batch { entries, ..Batch::default() }
 }
 
 /// A journal line of now.
@@ -122,7 +122,7 @@ async fn hold(
     };
     let codec = incoming.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.codec);
     entries.push(entry(id, Fact::Answered { codec }));
-    let batch = Batch { entries, dialog: Some(incoming.trace.clone()) };
+    let batch = Batch { entries, dialog: Some(incoming.trace.clone()), key: None };
     if let Err(error) = parts.store.append(batch).await {
         error!("A call is refused, because it could not be stored: {error}");
         parts.sip.send(incoming.key, SipCommand::Reject { code: 503 }).await;

@@ -35,6 +35,7 @@ pub(super) async fn all(driver: &mut Driver<'_>, actions: Actions) -> Result<(),
                     .send(driver.key, SipCommand::HangUp { cause: 200, text: "survey over" })
                     .await;
             }
+            Action::Listen { .. } | Action::StopListening | Action::FinishListening => {}
             Action::End(outcome) => driver.outcome = Some(outcome),
         }
     }

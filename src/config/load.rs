@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::{Checked, Config, Fault};
-use crate::dialogue::{SurveyError, SurveySet, Warning};
+use crate::dialogue::{Catalogues, SurveyError, SurveySet, Warning};
 use crate::prompts::{Library, PromptsError};
 
 /// Prefix of environment variables that override a key: `AFTERCALL_SIP__CALLS_MAX=100` is `[sip] calls_max = 100`.
@@ -94,8 +94,11 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
         *file = base.join(&*file);
     }
     let prompts = Arc::new(Library::load(&config.service.prompts)?);
-    let (surveys, warnings) =
-        SurveySet::load(&config.service.surveys, prompts.as_ref()).map_err(ConfigError::Surveys)?;
+    let (surveys, warnings) = SurveySet::load(
+        &config.service.surveys,
+        Catalogues { prompts: prompts.as_ref(), grammars: &NoGrammars },
+    )
+    .map_err(ConfigError::Surveys)?;
     check_references(file, &config, &surveys)?;
     Ok(Live { config, surveys, prompts, warnings })
 }
@@ -281,5 +284,12 @@ mod tests {
         assert_eq!(config.sip.calls_max, 7);
         let error = parse(Path::new("a.toml"), GOOD, variables("many")).unwrap_err().to_string();
         assert!(error.starts_with("with AFTERCALL_SIP__CALLS_MAX from the environment"), "{error}");
+    }
+}
+
+struct NoGrammars;
+impl crate::domain::GrammarCatalogue for NoGrammars {
+    fn meanings(&self, _: &crate::domain::Language, _: &str) -> Option<Vec<crate::domain::Meaning>> {
+        None
     }
 }
