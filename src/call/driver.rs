@@ -8,6 +8,7 @@ use metrics::{counter, gauge, histogram};
 use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use super::ears::Ears;
 use super::{Shared, goodbye, perform};
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
@@ -15,7 +16,7 @@ use crate::domain::{
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
-use crate::store::Batch;
+use crate::store::{Batch, ResponseKey};
 
 /// Leg events that may wait for the driver.
 const LEG_EVENTS_MAX: usize = 32;
@@ -139,13 +140,18 @@ async fn hold(
         "Answered a call for the survey {}", survey.id
     );
     let live = parts.live.load_full();
+    let ears = survey.languages.iter().filter(|language| parts.recognisers.model(language).is_some());
+    let ears = ears.cloned().collect();
     let mut driver = Driver {
         parts,
         id,
         key: incoming.key,
-        dialogue: Dialogue::new(survey, language.as_ref()),
+        dialogue: Dialogue::new(survey, language.as_ref()).with_ears(ears),
         leg,
         prompts: Arc::clone(&live.prompts),
+        grammars: Arc::clone(&live.grammars),
+        ears: None,
+        key_of_response: None,
         leg_events,
         sip_events: events,
         outcome: None,
@@ -163,6 +169,10 @@ pub(super) struct Driver<'a> {
     pub dialogue: Dialogue,
     pub leg: Option<Leg>,
     pub prompts: Arc<crate::prompts::Library>,
+    pub grammars: Arc<crate::speech::grammar::Grammars>,
+    pub ears: Option<Ears>,
+    /// The key of what is recorded of this caller, once there is something.
+    pub key_of_response: Option<ResponseKey>,
     leg_events: mpsc::Receiver<LegEvent>,
     sip_events: mpsc::Receiver<SipEvent>,
     pub outcome: Option<Outcome>,
@@ -181,6 +191,7 @@ impl Driver<'_> {
                 biased;
                 event = self.sip_events.recv(), if !self.sip_over => self.on_sip(event),
                 Some(event) = self.leg_events.recv() => self.on_leg(event),
+                event = Ears::recv(&mut self.ears) => self.on_speech(event).await,
                 changed = ending.wait_for(|on| *on), if !drained => {
                     drained = true;
                     changed.is_ok().then_some(Event::Drain)

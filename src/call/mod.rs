@@ -1,7 +1,8 @@
-//! One task per call: joins signalling, media, conversation and store. It drives and decides nothing: who is surveyed
+//! One task per call: joins signalling, media, speech, conversation and store. It drives and decides nothing: who is surveyed
 //! is `selection`'s word, what is said is `dialogue`'s.
 
 mod driver;
+mod ears;
 mod goodbye;
 mod perform;
 
@@ -16,6 +17,7 @@ use crate::config::Live;
 use crate::media::MediaEngine;
 use crate::selection::Selector;
 use crate::sip::SipHandle;
+use crate::speech::Recognisers;
 use crate::store::Store;
 
 /// What every call needs from the rest of the service.
@@ -26,6 +28,8 @@ pub struct Parts {
     pub media: MediaEngine,
     /// The database.
     pub store: Store,
+    /// Who hears callers.
+    pub recognisers: Arc<dyn Recognisers>,
     /// Who is surveyed. Locked for one decision at a time, never over an await.
     pub selector: Mutex<Selector>,
     /// Configuration, surveys and prompts; a call keeps what it began with.
