@@ -1,0 +1,184 @@
+//! What callers say, and what it means: grammars in the W3C's own form, as plain lists of phrases.
+//!
+//! A grammar is a file `grammars/LANGUAGE/NAME.grxml`: SRGS 1.0 in XML with SISR 1.0 string literals, so that the
+//! answers to a question can be changed, and read by other tools, without touching the program. At start each file is
+//! checked and every way through it is written out; that list is what a recogniser is given, and the only thing that
+//! [`Grammars::read`] accepts.
+//!
+//! A tag is the answer itself (`7`, `yes`, the label of a choice), or one of `*repeat*`, `*skip*` and `*stop*`. The
+//! phrases of `commands.grxml` are added to every other grammar of its language.
+
+mod distractor;
+mod expand;
+mod fault;
+mod load;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+pub use fault::{GrammarError, GrammarFault, NAMESPACE};
+
+use super::Vocabulary;
+use crate::domain::{GrammarCatalogue, Language, Meaning};
+
+/// The grammar that every other one of its language takes in.
+pub const COMMANDS: &str = "commands";
+
+/// All grammars there are, by language.
+#[derive(Clone, Debug, Default)]
+pub struct Grammars {
+    languages: BTreeMap<Language, LanguageSet>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct LanguageSet {
+    grammars: BTreeMap<String, Arc<Grammar>>,
+    /// Common words, the best first.
+    distractors: Vec<String>,
+}
+
+/// One grammar: its phrases, and what each means.
+#[derive(Debug)]
+struct Grammar {
+    phrases: BTreeMap<String, Meaning>,
+    meanings: Vec<Meaning>,
+}
+
+impl Grammar {
+    fn new(phrases: BTreeMap<String, Meaning>) -> Self {
+        let meanings: BTreeSet<&Meaning> = phrases.values().collect();
+        let meanings = meanings.into_iter().cloned().collect();
+        Self { phrases, meanings }
+    }
+}
+
+/// What one model can be asked: its self-test and its configuration say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lexicon {
+    /// Those of [`Grammars::words`] that the model does not know.
+    pub missing: BTreeSet<String>,
+    /// Most distractors that it is given; 0 for a model that does better without.
+    pub distractors_max: usize,
+}
+
+/// How a grammar fits a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// Phrases that the model can hear.
+    pub phrases: usize,
+    /// Phrases with a word that it does not know.
+    pub lost: Vec<String>,
+    /// Meanings of which no phrase is left. With one of them the grammar is not usable with this model.
+    pub unsayable: Vec<Meaning>,
+}
+
+impl Fit {
+    /// Whether everything that the grammar can mean can be heard.
+    #[must_use]
+    pub fn usable(&self) -> bool {
+        self.unsayable.is_empty() && self.phrases > 0
+    }
+}
+
+impl Grammars {
+    /// Reads and checks `LANGUAGE/*.grxml` in a folder, and the `distractors.txt` beside them.
+    ///
+    /// # Errors
+    /// All faults of all files, not only the first; see [`GrammarFault`].
+    pub fn load(folder: &Path) -> Result<Self, Vec<GrammarError>> {
+        load::load(folder)
+    }
+
+    /// The languages that there are grammars for.
+    pub fn languages(&self) -> impl Iterator<Item = &Language> {
+        self.languages.keys()
+    }
+
+    /// The names of a language's grammars.
+    pub fn names(&self, language: &Language) -> impl Iterator<Item = &str> {
+        self.set(language).into_iter().flat_map(|set| set.grammars.keys()).map(String::as_str)
+    }
+
+    /// Every word of a language's grammars and distractors: what a model is asked whether it knows.
+    #[must_use]
+    pub fn words(&self, language: &Language) -> BTreeSet<String> {
+        let Some(set) = self.set(language) else { return BTreeSet::new() };
+        let phrases = set.grammars.values().flat_map(|grammar| grammar.phrases.keys());
+        let words = phrases.flat_map(|phrase| phrase.split(' ')).map(str::to_owned);
+        words.chain(set.distractors.iter().cloned()).collect()
+    }
+
+    /// What the words mean, when together they are exactly one phrase of the grammar.
+    #[must_use]
+    pub fn read(&self, language: &Language, grammar: &str, words: &[impl AsRef<str>]) -> Option<Meaning> {
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        self.grammar(language, grammar)?.phrases.get(&words.join(" ")).cloned()
+    }
+
+    /// Every phrase of a grammar with its meaning, in alphabetical order.
+    pub fn phrases(&self, language: &Language, grammar: &str) -> impl Iterator<Item = (&str, &Meaning)> {
+        let phrases = self.grammar(language, grammar).map(|grammar| grammar.phrases.iter());
+        phrases.into_iter().flatten().map(|(phrase, meaning)| (phrase.as_str(), meaning))
+    }
+
+    /// How a grammar fits a model; `None` when there is no such grammar.
+    #[must_use]
+    pub fn fit(&self, language: &Language, grammar: &str, lexicon: &Lexicon) -> Option<Fit> {
+        let grammar = self.grammar(language, grammar)?;
+        let (mut lost, mut heard) = (Vec::new(), BTreeSet::new());
+        for (phrase, meaning) in &grammar.phrases {
+            if lexicon.knows(phrase) {
+                heard.insert(meaning);
+            } else {
+                lost.push(phrase.clone());
+            }
+        }
+        let unsayable = grammar.meanings.iter().filter(|meaning| !heard.contains(meaning)).cloned().collect();
+        Some(Fit { phrases: grammar.phrases.len() - lost.len(), lost, unsayable })
+    }
+
+    /// What a model is told to listen for; `None` when there is no such grammar, or the model cannot hear all that it
+    /// can mean.
+    #[must_use]
+    pub fn vocabulary(&self, language: &Language, grammar: &str, lexicon: &Lexicon) -> Option<Vocabulary> {
+        self.fit(language, grammar, lexicon).filter(Fit::usable)?;
+        let set = self.set(language)?;
+        let phrases = &set.grammars.get(grammar)?.phrases;
+        let mut list: Vec<String> = phrases.keys().filter(|phrase| lexicon.knows(phrase)).cloned().collect();
+        if lexicon.distractors_max > 0 {
+            let answers = phrases.keys().flat_map(|phrase| phrase.split(' ')).collect();
+            let known: Vec<String> =
+                set.distractors.iter().filter(|word| lexicon.knows(word)).cloned().collect();
+            list.extend(distractor::choose(&known, &answers, lexicon.distractors_max));
+        }
+        Some(Vocabulary::Phrases(list.into()))
+    }
+
+    /// The folder of a language, or that of the language without its region.
+    fn set(&self, language: &Language) -> Option<&LanguageSet> {
+        self.languages.get(language).or_else(|| {
+            let main: Language = language.as_str().split('-').next()?.parse().ok()?;
+            self.languages.get(&main)
+        })
+    }
+
+    fn grammar(&self, language: &Language, grammar: &str) -> Option<&Grammar> {
+        self.set(language)?.grammars.get(grammar).map(Arc::as_ref)
+    }
+}
+
+impl Lexicon {
+    fn knows(&self, phrase: &str) -> bool {
+        !phrase.split(' ').any(|word| self.missing.contains(word))
+    }
+}
+
+impl GrammarCatalogue for Grammars {
+    fn meanings(&self, language: &Language, grammar: &str) -> Option<Vec<Meaning>> {
+        self.grammar(language, grammar).map(|grammar| grammar.meanings.clone())
+    }
+}
