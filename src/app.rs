@@ -95,6 +95,7 @@ impl Service {
             sip,
             media,
             store,
+            recognisers: Arc::new(crate::speech::NoRecognisers),
             selector: Mutex::new(selector),
             live: ArcSwap::from_pointee(live),
             ending: ending_rx,

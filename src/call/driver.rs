@@ -192,9 +192,9 @@ impl Driver<'_> {
                 event = self.sip_events.recv(), if !self.sip_over => self.on_sip(event),
                 Some(event) = self.leg_events.recv() => self.on_leg(event),
                 event = Ears::recv(&mut self.ears) => self.on_speech(event).await,
-                changed = ending.wait_for(|on| *on), if !drained => {
+                on = async { ending.wait_for(|on| *on).await.is_ok() }, if !drained => {
                     drained = true;
-                    changed.is_ok().then_some(Event::Drain)
+                    on.then_some(Event::Drain)
                 }
                 () = until(deadline) => Some(Event::Timeout),
             };

@@ -77,9 +77,12 @@ impl Driver<'_> {
                 Event::Heard { id, hearing: Box::new(hearing), recording }
             }
             Some(SpeechEvent::Recorded { audio, cut }) if !audio.is_empty() => {
-                let length_ms = u32::try_from(audio.len() as u64 * 1000 / u64::from(LISTEN_RATE)).unwrap_or(u32::MAX);
+                let length_ms =
+                    u32::try_from(audio.len() as u64 * 1000 / u64::from(LISTEN_RATE)).unwrap_or(u32::MAX);
                 match self.keep(audio).await {
-                    Ok(recording) => Event::Recorded { id, comment: Some(Recorded { recording, length_ms, cut }) },
+                    Ok(recording) => {
+                        Event::Recorded { id, comment: Some(Recorded { recording, length_ms, cut }) }
+                    }
                     Err(_) => Event::StorageFailed,
                 }
             }

@@ -52,7 +52,8 @@ async fn write(driver: &Driver<'_>, facts: &mut Vec<Entry>) -> Result<(), StoreE
         return Ok(());
     }
     let entries = std::mem::take(facts);
-    let key = driver.key_of_response.clone().filter(|_| entries.iter().any(|entry| names_recording(&entry.fact)));
+    let key =
+        driver.key_of_response.clone().filter(|_| entries.iter().any(|entry| names_recording(&entry.fact)));
     let batch = Batch { entries, key, ..Batch::default() };
     driver
         .parts

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Checked, Config, Fault};
 use crate::dialogue::{Catalogues, SurveyError, SurveySet, Warning};
 use crate::prompts::{Library, PromptsError};
+use crate::speech::grammar::{GrammarError, Grammars};
 
 /// Prefix of environment variables that override a key: `AFTERCALL_SIP__CALLS_MAX=100` is `[sip] calls_max = 100`.
 const PREFIX: &str = "AFTERCALL_";
@@ -45,14 +46,17 @@ pub enum ConfigError {
     /// Survey files are wrong.
     #[error("{}", Lines(.0))]
     Surveys(Vec<SurveyError>),
+    /// Grammar files are wrong.
+    #[error("{}", Lines(.0))]
+    Grammars(Vec<GrammarError>),
     /// Prompts are missing or wrong.
     #[error(transparent)]
     Prompts(#[from] PromptsError),
 }
 
-struct Lines<'a>(&'a [SurveyError]);
+struct Lines<'a, T>(&'a [T]);
 
-impl fmt::Display for Lines<'_> {
+impl<T: fmt::Display> fmt::Display for Lines<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, error) in self.0.iter().enumerate() {
             write!(f, "{}{error}", if i > 0 { "\n" } else { "" })?;
@@ -71,11 +75,13 @@ pub struct Live {
     pub surveys: SurveySet,
     /// The prompts, encoded.
     pub prompts: Arc<Library>,
+    /// What callers may say.
+    pub grammars: Arc<Grammars>,
     /// What is worth a look in the survey files.
     pub warnings: Vec<Warning>,
 }
 
-/// Reads a configuration file, its surveys and its prompts.
+/// Reads a configuration file, its surveys, its prompts and its grammars.
 ///
 /// # Errors
 /// The first fault of the configuration, or every fault of the surveys.
@@ -84,6 +90,7 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
     let base = file.parent().unwrap_or(Path::new("."));
     config.service.surveys = base.join(&config.service.surveys);
     config.service.prompts = base.join(&config.service.prompts);
+    config.service.grammars = base.join(&config.service.grammars);
     for auth in config.trunk.iter_mut().filter_map(|trunk| trunk.auth.as_mut()) {
         auth.password_file = base.join(&auth.password_file);
     }
@@ -94,13 +101,11 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
         *file = base.join(&*file);
     }
     let prompts = Arc::new(Library::load(&config.service.prompts)?);
-    let (surveys, warnings) = SurveySet::load(
-        &config.service.surveys,
-        Catalogues { prompts: prompts.as_ref(), grammars: &NoGrammars },
-    )
-    .map_err(ConfigError::Surveys)?;
+    let grammars = Arc::new(Grammars::load(&config.service.grammars).map_err(ConfigError::Grammars)?);
+    let has = Catalogues { prompts: prompts.as_ref(), grammars: grammars.as_ref() };
+    let (surveys, warnings) = SurveySet::load(&config.service.surveys, has).map_err(ConfigError::Surveys)?;
     check_references(file, &config, &surveys)?;
-    Ok(Live { config, surveys, prompts, warnings })
+    Ok(Live { config, surveys, prompts, grammars, warnings })
 }
 
 /// Reads and checks a configuration file alone, without what it refers to.
@@ -284,12 +289,5 @@ mod tests {
         assert_eq!(config.sip.calls_max, 7);
         let error = parse(Path::new("a.toml"), GOOD, variables("many")).unwrap_err().to_string();
         assert!(error.starts_with("with AFTERCALL_SIP__CALLS_MAX from the environment"), "{error}");
-    }
-}
-
-struct NoGrammars;
-impl crate::domain::GrammarCatalogue for NoGrammars {
-    fn meanings(&self, _: &crate::domain::Language, _: &str) -> Option<Vec<crate::domain::Meaning>> {
-        None
     }
 }

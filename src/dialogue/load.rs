@@ -365,6 +365,8 @@ pub(super) struct RawScale {
     pub(super) direction: Better,
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) heard: BTreeMap<String, Spanned<PromptName>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,11 +6,13 @@
 
 pub mod grammar;
 pub mod judge;
+pub mod session;
 
 use tokio::sync::oneshot;
 
 use crate::domain::{Deaf, HeardWord, Hearing, Language};
 pub use crate::domain::{Listen, Purpose, Thresholds};
+pub use session::{Listening, listen};
 
 /// What a recogniser may hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,4 +100,18 @@ pub enum SpeechEvent {
     },
     /// Nobody can hear the caller any more: the keys remain. Listening is over.
     Deaf(Deaf),
+}
+
+/// Nobody who hears: every caller goes by key.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRecognisers;
+
+impl Recognisers for NoRecognisers {
+    fn model(&self, _: &Language) -> Option<ModelFacts> {
+        None
+    }
+
+    fn open(&self, _: &Language, _: &Vocabulary, _: Urgency) -> Result<Box<dyn Utterance>, Deaf> {
+        Err(Deaf::NoModel)
+    }
 }

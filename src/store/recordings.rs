@@ -104,17 +104,6 @@ pub(super) fn read(folder: &Path, key: &ResponseKey, id: RecordingId) -> io::Res
     reader.into_samples::<i16>().collect::<Result<_, _>>().map_err(|_| invalid("the WAV file is cut off"))
 }
 
-/// Deletes a recording, if it is there.
-///
-/// # Errors
-/// The disk's.
-pub(super) fn delete(folder: &Path, id: RecordingId) -> io::Result<()> {
-    match std::fs::remove_file(path_of(folder, id)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// Samples at 8 kHz as a WAV file.
 ///
 /// # Errors
@@ -171,9 +160,5 @@ mod tests {
         assert_eq!(read(folder.path(), &stranger, id).unwrap_err().kind(), io::ErrorKind::InvalidData);
         let files = std::fs::read_dir(path_of(folder.path(), id).parent().unwrap()).unwrap().count();
         assert_eq!(files, 1, "no part is left behind");
-
-        delete(folder.path(), id).unwrap();
-        delete(folder.path(), id).unwrap();
-        assert!(read(folder.path(), &key, id).is_err());
     }
 }

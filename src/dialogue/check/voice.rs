@@ -95,7 +95,11 @@ impl Check<'_, '_> {
             .filter_map(|value| {
                 let name = match &value {
                     AnswerValue::Rating(number) => {
-                        self.usual_prompt(&format!("n_{number}"), "kind", at.clone())
+                        let own = raw.scale.as_ref().and_then(|s| s.get_ref().heard.get(&number.to_string()));
+                        match own {
+                            Some(name) => self.prompt(name, "scale.heard"),
+                            None => self.usual_prompt(&format!("n_{number}"), "kind", at.clone()),
+                        }
                     }
                     AnswerValue::YesNo(yes) => {
                         self.usual_prompt(if *yes { "w_yes" } else { "w_no" }, "kind", at.clone())

@@ -65,8 +65,11 @@ fn odd_files_are_refused() {
 #[test]
 fn the_shipped_surveys_are_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/surveys");
-    let (surveys, warnings) = SurveySet::load(&folder, HAS).unwrap();
+    let grammars = Path::new(env!("CARGO_MANIFEST_DIR")).join("grammars");
+    let grammars = crate::speech::grammar::Grammars::load(&grammars).unwrap();
+    let has = Catalogues { prompts: &AllPrompts, grammars: &grammars };
+    let (surveys, warnings) = SurveySet::load(&folder, has).unwrap();
     assert_eq!(warnings, []);
     let names: Vec<_> = surveys.iter().map(|survey| survey.id.as_str()).collect();
-    assert_eq!(names, ["bench", "media", "mood", "service", "short", "sig"]);
+    assert_eq!(names, ["bench", "media", "mood", "service", "short", "sig", "words"]);
 }
