@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::call::{self, Parts, Shared};
+use crate::call::{self, Parts, Shared, transcribe};
 use crate::config::{self, Live};
 use crate::domain::{CallerNumber, SurveyId, SurveyVersion};
 use crate::health::{self, Readiness};
@@ -21,6 +21,7 @@ use crate::media::MediaEngine;
 use crate::observe;
 use crate::selection::{Lists, Selector};
 use crate::sip::{CallSignals, Closed, Endpoint};
+use crate::speech::{NoRecognisers, Recognisers};
 use crate::store::{Health, Store};
 
 /// How often the disk is looked at.
@@ -91,11 +92,20 @@ impl Service {
         }
         let (ending, ending_rx) = watch::channel(false);
         let (ready, _) = watch::channel(Readiness::Ready);
+        let recognisers: Arc<dyn Recognisers> = Arc::new(NoRecognisers);
+        let (comments, waiting) = mpsc::channel(transcribe::WAITING_MAX);
+        tokio::spawn(transcribe::run(
+            store.clone(),
+            Arc::clone(&recognisers),
+            transcribe::KeyWords::new(),
+            waiting,
+        ));
         let parts = Parts {
             sip,
             media,
             store,
-            recognisers: Arc::new(crate::speech::NoRecognisers),
+            recognisers,
+            comments,
             selector: Mutex::new(selector),
             live: ArcSwap::from_pointee(live),
             ending: ending_rx,

@@ -5,11 +5,12 @@ mod driver;
 mod ears;
 mod goodbye;
 mod perform;
+pub mod transcribe;
 
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use driver::run;
 
@@ -18,7 +19,7 @@ use crate::media::MediaEngine;
 use crate::selection::Selector;
 use crate::sip::SipHandle;
 use crate::speech::Recognisers;
-use crate::store::Store;
+use crate::store::{Comment, Store};
 
 /// What every call needs from the rest of the service.
 pub struct Parts {
@@ -30,6 +31,8 @@ pub struct Parts {
     pub store: Store,
     /// Who hears callers.
     pub recognisers: Arc<dyn Recognisers>,
+    /// Comments that wait for their text.
+    pub comments: mpsc::Sender<Comment>,
     /// Who is surveyed. Locked for one decision at a time, never over an await.
     pub selector: Mutex<Selector>,
     /// Configuration, surveys and prompts; a call keeps what it began with.

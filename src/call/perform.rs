@@ -5,7 +5,7 @@ use crate::dialogue::{Action, Actions};
 use crate::domain::{Entry, Fact, Language, PlayId, PromptName};
 use crate::media::Times;
 use crate::sip::SipCommand;
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, Comment, StoreError};
 use tracing::error;
 
 /// Performs actions in their order. Facts are on disk before a prompt that follows them begins, so that a caller who
@@ -55,12 +55,30 @@ async fn write(driver: &Driver<'_>, facts: &mut Vec<Entry>) -> Result<(), StoreE
     let key =
         driver.key_of_response.clone().filter(|_| entries.iter().any(|entry| names_recording(&entry.fact)));
     let batch = Batch { entries, key, ..Batch::default() };
+    let comments = batch.entries.iter().filter_map(comment_of).collect::<Vec<_>>();
     driver
         .parts
         .store
         .append(batch)
         .await
-        .inspect_err(|error| error!("An answer could not be stored: {error}"))
+        .inspect_err(|error| error!("An answer could not be stored: {error}"))?;
+    for comment in comments {
+        // Those for which there is no place are found in the database at the next start.
+        driver.parts.comments.try_send(comment).ok();
+    }
+    Ok(())
+}
+
+fn comment_of(entry: &Entry) -> Option<Comment> {
+    match &entry.fact {
+        Fact::Comment { recording, language, .. } => Some(Comment {
+            call: entry.call,
+            recording: *recording,
+            language: language.clone(),
+            tried_without_model: false,
+        }),
+        _ => None,
+    }
 }
 
 fn names_recording(fact: &Fact) -> bool {

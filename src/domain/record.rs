@@ -107,6 +107,8 @@ pub enum Fact {
         length_ms: u32,
         /// Whether the bound on its length ended it.
         cut: bool,
+        /// The language that it was asked for in.
+        language: Language,
     },
     /// A comment was, or was not, turned into text. Comes after the end of the call.
     Transcribed {
@@ -399,6 +401,18 @@ pub enum Transcription {
     NoModel,
     /// The recogniser failed on it, more than once.
     Failed,
+}
+
+impl Transcription {
+    /// The name in rows and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NoModel => "no_model",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// Why a question was passed over.

@@ -3,6 +3,7 @@
 //! One task writes (`writer.rs`); an answer that was acknowledged is on disk. Everything but the journal can be made
 //! again ([`rebuild()`]). Callers are kept under a keyed hash ([`Privacy`]), never by their number.
 
+mod comments;
 mod ids;
 mod privacy;
 mod project;
@@ -27,6 +28,7 @@ use tokio::task::JoinSet;
 use crate::config::StoreConfig;
 use crate::domain::{CallId, DialogTrace, Entry, RecordingId};
 
+pub use comments::Comment;
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
 pub use recordings::{ResponseKey, wav};

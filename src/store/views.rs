@@ -299,6 +299,11 @@ impl Views {
             .map_err(read_error)
     }
 
+    /// The connections, for the views in other files.
+    pub(super) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
     async fn lines_of(&self, call: CallId) -> Result<Vec<LineRow>, StoreError> {
         let text = format!("SELECT {LINE_COLUMNS} FROM journal WHERE call_id = $1 ORDER BY id");
         let query = sqlx::query_as(AssertSqlSafe(text)).bind(sql::bytes(call.0));
@@ -440,6 +445,6 @@ fn damaged(table: &'static str, id: String, what: String) -> StoreError {
     StoreError::Damaged { table, id, what }
 }
 
-fn read_error(cause: sqlx::Error) -> StoreError {
+pub(super) fn read_error(cause: sqlx::Error) -> StoreError {
     StoreError::Read(Arc::new(cause))
 }

@@ -60,9 +60,12 @@ impl Dialogue {
             State::Parting { asking, .. } => (asking, true),
             _ => return,
         };
-        if let Some(Recorded { recording, length_ms, cut }) = comment {
+        if let (Some(Recorded { recording, length_ms, cut }), Some(language)) =
+            (comment, self.language.clone())
+        {
             self.commented = true;
-            out.record(Fact::Comment { question: self.question_id(asking.step), recording, length_ms, cut });
+            let question = self.question_id(asking.step);
+            out.record(Fact::Comment { question, recording, length_ms, cut, language });
         }
         match (parting, comment, asking.step) {
             (true, Some(_), Step::Question(index)) => {
