@@ -4,12 +4,24 @@
 //! (`src/bin/aftercall-speech.rs`); this module starts and watches them and never links the library. A worker that
 //! dies, hangs or is full costs the utterances in it: the caller goes on by key.
 
+mod backoff;
+pub mod check;
+pub mod fetch;
+pub mod frame;
 pub mod grammar;
+pub mod installed;
 pub mod judge;
+mod line;
+pub mod pool;
 pub mod session;
+mod supervisor;
+pub mod worker;
+
 
 use tokio::sync::oneshot;
 
+pub use self::installed::Installed;
+pub use self::pool::Pool;
 use crate::domain::{Deaf, HeardWord, Hearing, Language};
 pub use crate::domain::{Listen, Purpose, Thresholds};
 pub use session::{Listening, listen};
