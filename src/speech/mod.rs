@@ -6,6 +6,7 @@
 
 pub mod grammar;
 pub mod judge;
+pub mod session;
 
 use std::time::Duration;
 
