@@ -1,11 +1,16 @@
-//! What is heard in the audio of one leg: talk, and key tones where they are listened for.
+//! What is heard in the audio of one leg: talk, key tones where they are listened for, and all of it for a listener.
+
+use std::time::Instant;
+
+use tokio::sync::mpsc;
 
 use super::g711::Law;
 use super::g722;
 use super::prompt::TICKS_PER_MS;
 use super::talk::{TalkChange, TalkDetector};
+use super::tap::Tap;
 use super::tone::ToneDetector;
-use crate::domain::{Codec, Digit};
+use crate::domain::{AudioFrame, Codec, Digit};
 
 /// Keys that one packet can complete: at 60 ms there is room for two.
 const PRESSED_MAX: usize = 4;
@@ -21,11 +26,12 @@ pub struct Heard {
     pub talk: Option<TalkChange>,
 }
 
-/// Decodes no more than is needed: without tones to listen for, G.711 is measured by table.
+/// Decodes no more than is needed: with no tones to find and nobody listening, G.711 is measured by table.
 #[derive(Debug, Default)]
 pub struct Ear {
     tones: Option<Box<ToneDetector>>,
     g722: Option<g722::Decoder>,
+    tap: Option<Tap>,
     talk: TalkDetector,
 }
 
@@ -39,18 +45,47 @@ impl Ear {
         }
     }
 
+    /// Hands the audio to a listener from now on, in place of the one before; `None` to nobody.
+    pub fn listen(&mut self, sink: Option<mpsc::Sender<AudioFrame>>) {
+        self.tap = sink.map(Tap::new);
+    }
+
+    /// A key is down, by a path outside the audio.
+    pub fn handle_key(&mut self, now: Instant) {
+        if let Some(tap) = &mut self.tap {
+            tap.handle_key(now);
+        }
+    }
+
+    /// Time has passed. Called about every 20 ms.
+    pub fn handle_time(&mut self, now: Instant) {
+        self.tap.take_if(|tap| tap.is_over());
+        if let Some(tap) = &mut self.tap {
+            tap.handle_time(now);
+        }
+    }
+
     /// Hears one packet, in its order.
-    pub fn handle_audio(&mut self, codec: Codec, octets: &[u8]) -> Heard {
+    pub fn handle_audio(&mut self, codec: Codec, timestamp: u32, octets: &[u8], now: Instant) -> Heard {
         let mut heard = Heard::default();
-        let level = match codec {
-            Codec::Pcmu => self.handle_g711(Law::Mu, octets, &mut heard),
-            Codec::Pcma => self.handle_g711(Law::A, octets, &mut heard),
-            Codec::G722 => {
-                let samples = self.g722.get_or_insert_default().decode(octets);
-                self.handle_tones(samples.iter().copied(), &mut heard);
-                let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
-                sum.checked_div(samples.len() as u32).unwrap_or(0)
+        let law = match codec {
+            Codec::Pcmu => Some(Law::Mu),
+            Codec::Pcma => Some(Law::A),
+            Codec::G722 => None,
+        };
+        let level = if let (Some(law), None, None) = (law, &self.tones, &self.tap) {
+            law.mean_magnitude(octets)
+        } else {
+            let samples = match law {
+                Some(law) => law.decode(octets).collect(),
+                None => self.g722.get_or_insert_default().decode(octets),
+            };
+            self.handle_tones(&samples, &mut heard);
+            if let Some(tap) = &mut self.tap {
+                tap.handle_audio(timestamp, &samples, heard.held.is_some(), now);
             }
+            let sum: u32 = samples.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
+            sum.checked_div(samples.len() as u32).unwrap_or(0)
         };
         if heard.held.is_none() {
             // A key tone is not talk.
@@ -65,17 +100,10 @@ impl Ear {
         self.talk.talk_ms()
     }
 
-    fn handle_g711(&mut self, law: Law, octets: &[u8], heard: &mut Heard) -> u32 {
-        if self.tones.is_some() {
-            self.handle_tones(law.decode(octets), heard);
-        }
-        law.mean_magnitude(octets)
-    }
-
-    fn handle_tones(&mut self, samples: impl Iterator<Item = i16>, heard: &mut Heard) {
+    fn handle_tones(&mut self, samples: &[i16], heard: &mut Heard) {
         let Some(tones) = &mut self.tones else { return };
         let mut slots = heard.pressed.iter_mut();
-        tones.handle_samples(samples, |digit| {
+        tones.handle_samples(samples.iter().copied(), |digit| {
             if let Some(slot) = slots.next() {
                 *slot = Some(digit);
             }

@@ -19,7 +19,7 @@ use super::rtcp::WallClock;
 use super::thread::{MediaThread, NewLeg};
 use super::{LegEvent, g722};
 use crate::config::MediaConfig;
-use crate::domain::{AgreedStream, Digit, PlayId};
+use crate::domain::{AgreedStream, AudioFrame, Digit, PlayId};
 
 /// Legs that may wait for a thread to take them: more than come in the 20 ms until it looks.
 const NEWCOMERS_MAX: usize = 1024;
@@ -221,6 +221,17 @@ impl Leg {
     /// A key by SIP INFO; heard on another path too, it counts once.
     pub fn press(&self, digit: Digit) {
         self.inbox.press(digit);
+    }
+
+    /// Hands the caller's audio to a listener, in place of the one before. A listener who does not keep up loses
+    /// audio.
+    pub fn listen(&self, sink: mpsc::Sender<AudioFrame>) {
+        self.inbox.listen(Some(sink));
+    }
+
+    /// Hands on no more audio.
+    pub fn deafen(&self) {
+        self.inbox.listen(None);
     }
 
     /// Closes the leg; [`LegEvent::Closed`] follows.

@@ -1,18 +1,20 @@
 //! Orders from a call to its leg, waiting for the media thread to pass by.
 //!
-//! It cannot overflow: a newer connect replaces an older one, a stop clears the plays before it, and beyond what a
+//! It cannot overflow: a newer connect or listener replaces an older one, a stop clears the plays before it, and beyond what a
 //! leg can queue anyway plays and keys are dropped (the oldest stay).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc;
+
 use super::player::{PLAYS_MAX, Play};
-use crate::domain::{AgreedStream, Digit};
+use crate::domain::{AgreedStream, AudioFrame, Digit};
 
 /// Keys by INFO that may wait: far more than anyone presses in 20 ms.
 const PRESSES_MAX: usize = 32;
 
-/// What is to be done, in the order: connect, stop, plays, presses, close.
+/// What is to be done, in the order: connect, stop, plays, presses, listen, close.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     /// What offer and answer agreed on.
@@ -23,6 +25,8 @@ pub(super) struct Orders {
     pub(super) plays: Vec<Play>,
     /// Keys by INFO.
     pub(super) presses: Vec<Digit>,
+    /// Hand the caller's audio to this listener, or to nobody.
+    pub(super) listen: Option<Option<mpsc::Sender<AudioFrame>>>,
     /// The call is over.
     pub(super) close: bool,
 }
@@ -64,6 +68,11 @@ impl Inbox {
                 orders.presses.push(digit);
             }
         });
+    }
+
+    /// A listener for the caller's audio, or none any more.
+    pub(super) fn listen(&self, sink: Option<mpsc::Sender<AudioFrame>>) {
+        self.order(|orders| orders.listen = Some(sink));
     }
 
     /// The end.

@@ -23,6 +23,8 @@ const KEPT_MAX: usize = 960;
 pub struct Audio {
     /// Payload type.
     pub payload_type: u8,
+    /// RTP timestamp of its first sample.
+    pub timestamp: u32,
     /// The octets.
     pub octets: Box<[u8]>,
 }
@@ -222,6 +224,7 @@ impl Source {
         }
         let audio = Audio {
             payload_type: header.payload_type,
+            timestamp: header.timestamp,
             octets: audio.unwrap_or_default().get(..KEPT_MAX).or(audio).unwrap_or_default().into(),
         };
         let place = self.kept.partition_point(|&(other, _)| other < sequence);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use tokio::sync::mpsc;
 
 use super::ear::Ear;
 use super::jitter::{Arrival, Receiver};
@@ -19,7 +20,7 @@ use super::talk::TalkChange;
 use super::telephone_event::{EventReceiver, Meaning};
 use super::{DeadMedia, LegEvent};
 use crate::config::{InBand, MediaConfig};
-use crate::domain::{AgreedStream, CallStats, Codec, Digit, KeyPath};
+use crate::domain::{AgreedStream, AudioFrame, CallStats, Codec, Digit, KeyPath};
 
 /// Octets of the largest packet that a leg gives out.
 pub const PACKET_MAX: usize = HEADER_LEN + PAYLOAD_MAX;
@@ -182,6 +183,16 @@ impl LegCore {
         self.player.stop();
     }
 
+    /// Hands the caller's audio to a listener from now on, in place of the one before.
+    pub fn listen(&mut self, sink: mpsc::Sender<AudioFrame>) {
+        self.ear.listen(Some(sink));
+    }
+
+    /// Hands on no more audio.
+    pub fn deafen(&mut self) {
+        self.ear.listen(None);
+    }
+
     /// A key on a path outside the audio.
     pub fn press(&mut self, digit: Digit, path: KeyPath, now: Instant) {
         if self.keys.handle_press(digit, path, now) {
@@ -219,7 +230,7 @@ impl LegCore {
             Payload::Audio(codec) => {
                 if self.receiver.handle_packet(&packet.header, Some(packet.payload), now) == Arrival::InOrder
                 {
-                    self.handle_audio(codec, packet.payload, now);
+                    self.handle_audio(codec, packet.header.timestamp, packet.payload, now);
                 }
                 self.handle_kept(now);
             }
@@ -268,6 +279,7 @@ impl LegCore {
 
     /// Looks whether the far end has gone silent.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.ear.handle_time(now);
         if self.dead_at().is_some_and(|at| at <= now)
             && let Some((_, reported)) = &mut self.silent_since
         {
@@ -329,6 +341,7 @@ impl LegCore {
         } else {
             self.loose = self.loose.saturating_add(1);
         }
+        self.ear.handle_key(now);
         let (keys, events) = (&mut self.keys, &mut self.events);
         let header = &packet.header;
         self.key_events.handle_payload(
@@ -352,13 +365,13 @@ impl LegCore {
         while let Some(audio) = self.receiver.poll_audio() {
             let codec = self.stream.as_ref().and_then(|(stream, _)| codec_of(audio.payload_type, stream));
             if let Some(codec) = codec.filter(|_| !audio.octets.is_empty()) {
-                self.handle_audio(codec, &audio.octets, now);
+                self.handle_audio(codec, audio.timestamp, &audio.octets, now);
             }
         }
     }
 
-    fn handle_audio(&mut self, codec: Codec, octets: &[u8], now: Instant) {
-        let heard = self.ear.handle_audio(codec, octets);
+    fn handle_audio(&mut self, codec: Codec, timestamp: u32, octets: &[u8], now: Instant) {
+        let heard = self.ear.handle_audio(codec, timestamp, octets, now);
         if let Some(digit) = heard.held {
             self.keys.handle_held(digit, KeyPath::InBand, now);
         }

@@ -302,3 +302,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_listener_hears_audio_in_its_order_and_knows_of_keys() {
+    let start = Instant::now();
+    let mut leg = leg(stream(), start);
+    let (sink, mut frames) = mpsc::channel(64);
+    leg.listen(sink);
+    let loud = Law::A.encode(&[8000; 160]);
+    for (at, sequence) in [(0, 0u16), (20, 1), (40, 3), (60, 2), (100, 5)] {
+        let packet = datagram(8, sequence, u32::from(sequence) * 160, &loud);
+        leg.handle_rtp(&packet, far(), start + ms(at));
+    }
+    let payload = Report { event: 4, end: false, held_ticks: 160 }.write();
+    leg.handle_rtp(&datagram(101, 6, 960, &payload), far(), start + ms(120));
+    let quiet = Law::A.encode(&[0; 160]);
+    for sequence in 7u16..13 {
+        let packet = datagram(8, sequence, u32::from(sequence) * 160, &quiet);
+        leg.handle_rtp(&packet, far(), start + ms(20 * u64::from(sequence)));
+    }
+    let heard: Vec<_> = std::iter::from_fn(|| frames.try_recv().ok()).collect();
+    let loud: Vec<_> = heard.iter().map(|frame| frame.samples[0] > 7000).collect();
+    assert_eq!(loud[..4], [true; 4], "the packet that was late is in its place");
+    assert!(loud[4..].iter().filter(|&&loud| loud).count() == 1, "the lost one is silent: {loud:?}");
+    assert!(heard.iter().any(|frame| frame.key_down));
+    leg.deafen();
+    leg.handle_rtp(&datagram(8, 13, 2080, &quiet), far(), start + ms(260));
+    assert!(frames.try_recv().is_err());
+}

@@ -24,6 +24,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod source;
 pub mod talk;
+mod tap;
 pub mod telephone_event;
 mod thread;
 pub mod tone;

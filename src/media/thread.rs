@@ -233,6 +233,11 @@ impl MediaThread {
         for digit in orders.presses {
             entry.core.press(digit, KeyPath::Info, now);
         }
+        match orders.listen {
+            Some(Some(sink)) => entry.core.listen(sink),
+            Some(None) => entry.core.deafen(),
+            None => {}
+        }
         if orders.close {
             entry.rounds.check(); // What waits still counts.
             self.sweep(entry, now);
