@@ -4,6 +4,7 @@
 //! (`src/bin/aftercall-speech.rs`); this module starts and watches them and never links the library. A worker that
 //! dies, hangs or is full costs the utterances in it: the caller goes on by key.
 
+pub mod endpointer;
 pub mod grammar;
 pub mod judge;
 pub mod session;
