@@ -1,5 +1,6 @@
 //! `[speech]`, and the file of models that it names.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +61,8 @@ pub struct SpeechConfig {
     /// Most audio that may wait on its way to one process, in KiB; an utterance that does not fit is given up. Range
     /// 64-65536. Background processes get 16 times as much.
     pub queue_kib: usize,
+    /// Groups of key words to be counted in comments: a name, and the words and phrases that stand for it.
+    pub key_words: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for SpeechConfig {
@@ -78,6 +81,7 @@ impl Default for SpeechConfig {
             restart_max: Duration::from_secs(60),
             memory_max_mib: 1024,
             queue_kib: 1024,
+            key_words: BTreeMap::new(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod backoff;
 pub mod check;
+pub mod endpointer;
 pub mod fetch;
 pub mod frame;
 pub mod grammar;
@@ -16,7 +17,6 @@ pub mod pool;
 pub mod session;
 mod supervisor;
 pub mod worker;
-
 
 use tokio::sync::oneshot;
 
@@ -112,18 +112,4 @@ pub enum SpeechEvent {
     },
     /// Nobody can hear the caller any more: the keys remain. Listening is over.
     Deaf(Deaf),
-}
-
-/// Nobody who hears: every caller goes by key.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoRecognisers;
-
-impl Recognisers for NoRecognisers {
-    fn model(&self, _: &Language) -> Option<ModelFacts> {
-        None
-    }
-
-    fn open(&self, _: &Language, _: &Vocabulary, _: Urgency) -> Result<Box<dyn Utterance>, Deaf> {
-        Err(Deaf::NoModel)
-    }
 }
