@@ -327,6 +327,30 @@ mod tests {
         assert!(open.starts_with("a.toml:10: [http] listen: 0.0.0.0:80 is no loopback"), "{open}");
     }
 
+    /// Every prompt there is.
+    struct Prompts;
+
+    impl crate::domain::PromptCatalogue for Prompts {
+        fn duration(
+            &self,
+            _: &crate::domain::Language,
+            _: &crate::domain::PromptName,
+        ) -> Option<std::time::Duration> {
+            Some(std::time::Duration::from_secs(3))
+        }
+    }
+
+    #[test]
+    fn the_shipped_surveys_and_grammars_are_sound() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let grammars = Grammars::load(&top.join("grammars")).unwrap();
+        let has = Catalogues { prompts: &Prompts, grammars: &grammars };
+        let (surveys, warnings) = SurveySet::load(&top.join("config/surveys"), has).unwrap();
+        assert_eq!(warnings, []);
+        let names: Vec<_> = surveys.iter().map(|survey| survey.id.as_str()).collect();
+        assert_eq!(names, ["bench", "media", "mood", "service", "short", "sig", "words"]);
+    }
+
     #[test]
     fn the_file_of_models_is_read_and_its_faults_are_named() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/aftercall.toml");

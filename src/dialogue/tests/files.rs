@@ -61,15 +61,3 @@ fn odd_files_are_refused() {
     let ces = format!("{head}[[question]]\nid = \"m\"\nkind = \"ces\"\nprompt = \"q\"");
     assert_eq!(faults(&ces), "test.toml:6: scale: is needed for this kind: min, max and direction");
 }
-
-#[test]
-fn the_shipped_surveys_are_sound() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/surveys");
-    let grammars = Path::new(env!("CARGO_MANIFEST_DIR")).join("grammars");
-    let grammars = crate::speech::grammar::Grammars::load(&grammars).unwrap();
-    let has = Catalogues { prompts: &AllPrompts, grammars: &grammars };
-    let (surveys, warnings) = SurveySet::load(&folder, has).unwrap();
-    assert_eq!(warnings, []);
-    let names: Vec<_> = surveys.iter().map(|survey| survey.id.as_str()).collect();
-    assert_eq!(names, ["bench", "media", "mood", "service", "short", "sig", "words"]);
-}
