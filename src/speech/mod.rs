@@ -5,6 +5,7 @@
 //! dies, hangs or is full costs the utterances in it: the caller goes on by key.
 
 mod backoff;
+mod board;
 pub mod check;
 pub mod endpointer;
 pub mod fetch;
