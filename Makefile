@@ -8,10 +8,12 @@ export PATH := $(PATH):/usr/sbin:/sbin
 .PHONY: demo test packages
 
 demo:
+	deploy/get-libvosk.sh
 	cargo build --release
 	deploy/demo.sh $(DEMO_DIR)
 
 test: packages
+	deploy/get-libvosk.sh --needed
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Checked, Config, Fault};
+use super::{Checked, Config, Fault, SpeechConfig, SpeechModels};
 use crate::dialogue::{SurveyError, SurveySet, Warning};
 use crate::prompts::{Library, PromptsError};
 
@@ -71,6 +71,8 @@ pub struct Live {
     pub surveys: SurveySet,
     /// The prompts, encoded.
     pub prompts: Arc<Library>,
+    /// The recogniser models that may be used.
+    pub speech_models: SpeechModels,
     /// What is worth a look in the survey files.
     pub warnings: Vec<Warning>,
 }
@@ -93,11 +95,54 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
     for file in lists.into_iter().flatten() {
         *file = base.join(&*file);
     }
+    let speech_models = speech_models(file, &mut config.speech)?;
     let prompts = Arc::new(Library::load(&config.service.prompts)?);
     let (surveys, warnings) =
         SurveySet::load(&config.service.surveys, prompts.as_ref()).map_err(ConfigError::Surveys)?;
     check_references(file, &config, &surveys)?;
-    Ok(Live { config, surveys, prompts, warnings })
+    Ok(Live { config, surveys, prompts, speech_models, warnings })
+}
+
+/// Makes the paths of `[speech]` absolute as those of other sections are, and reads the file of models. Only a file that
+/// is named must be there.
+///
+/// # Errors
+/// Its first fault.
+pub fn speech_models(file: &Path, config: &mut SpeechConfig) -> Result<SpeechModels, ConfigError> {
+    let base = file.parent().unwrap_or(Path::new("."));
+    for path in [&mut config.library, &mut config.worker, &mut config.models].into_iter().flatten() {
+        *path = base.join(&*path);
+    }
+    let named = config.models.clone();
+    let models = named.clone().unwrap_or_else(|| base.join("speech-models.toml"));
+    let text = match std::fs::read_to_string(&models) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+            return Ok(SpeechModels::default());
+        }
+        Err(source) => return Err(ConfigError::Unreadable { file: models, source }),
+    };
+    parse_models(&models, &text)
+}
+
+fn parse_models(file: &Path, text: &str) -> Result<SpeechModels, ConfigError> {
+    let wrong = |line, what: String| ConfigError::Wrong { file: file.to_owned(), line, what };
+    let mut models: SpeechModels = toml::from_str(text)
+        .map_err(|e| wrong(line_at(text, e.span().map_or(0, |s| s.start)), e.message().to_owned()))?;
+    for (index, model) in models.model.iter().enumerate() {
+        let place = Place { section: "model", index: Some(index) };
+        let twice = models.model[..index].iter().any(|other| other.name == model.name);
+        let twice =
+            if twice { Err(Fault::new("name", format!("{} is used twice", model.name))) } else { Ok(()) };
+        model.check().and(twice).map_err(|Fault { key, what }| {
+            wrong(line_of(text, &place, key), format!("{}{key}: {what}", place.label()))
+        })?;
+    }
+    let base = file.parent().unwrap_or(Path::new("."));
+    for dir in models.model.iter_mut().filter_map(|model| model.dir.as_mut()) {
+        *dir = base.join(&*dir);
+    }
+    Ok(models)
 }
 
 /// Reads and checks a configuration file alone, without what it refers to.
@@ -184,6 +229,7 @@ fn check(config: &Config) -> Result<(), (Place, Fault)> {
     config.sip.check().map_err(at("sip"))?;
     config.media.check().map_err(at("media"))?;
     config.selection.check().map_err(at("selection"))?;
+    config.speech.check().map_err(at("speech"))?;
     config.store.check().map_err(at("store"))?;
     if config.listener.is_empty() {
         return Err((
@@ -271,6 +317,33 @@ mod tests {
         assert_eq!(twice, "a.toml:10: [[trunk]] number 2: name: pbx is used twice");
         let open = fault(&format!("{GOOD}\n[http]\nlisten = \"0.0.0.0:80\"\n"));
         assert!(open.starts_with("a.toml:10: [http] listen: 0.0.0.0:80 is no loopback"), "{open}");
+    }
+
+    #[test]
+    fn the_file_of_models_is_read_and_its_faults_are_named() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/aftercall.toml");
+        let models = speech_models(&shipped, &mut SpeechConfig::default()).unwrap();
+        let last = models.model.last().unwrap();
+        assert!(last.folder(Path::new("data")).join("am/final.mdl").is_file(), "{last:?}");
+        assert_eq!(
+            models.model[0].folder(Path::new("data")),
+            Path::new("data/speech").join(&models.model[0].name)
+        );
+
+        let model = "[[model]]\nlanguage = \"en\"\nname = \"a\"\ndir = \"x\"\nrate = 8000\n\
+                     rule = { accept_pm = 900, confirm_pm = 800 }\nstreams_max = 9\n";
+        let fault = |text: &str| parse_models(Path::new("m.toml"), text).unwrap_err().to_string();
+        assert_eq!(fault(&format!("{model}{model}")), "m.toml:10: [[model]] number 2: name: a is used twice");
+        assert_eq!(
+            fault(&model.replace("8000", "11025")),
+            "m.toml:5: [[model]] number 1: rate: is 8000 or 16000"
+        );
+        assert!(fault(&model.replace("rate", "rat")).starts_with("m.toml:5: "));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("aftercall.toml");
+        assert!(speech_models(&file, &mut SpeechConfig::default()).unwrap().model.is_empty());
+        let mut named = SpeechConfig { models: Some("models.toml".into()), ..SpeechConfig::default() };
+        assert!(matches!(speech_models(&file, &mut named), Err(ConfigError::Unreadable { .. })));
     }
 
     #[test]

@@ -5,9 +5,10 @@ mod media;
 mod selection;
 mod service;
 mod sip;
+mod speech;
 mod store;
 
-pub use load::{ConfigError, Live, load, parse_text, read};
+pub use load::{ConfigError, Live, load, parse_text, read, speech_models};
 pub use media::{InBand, MediaConfig};
 pub use selection::{Day, Decline, Hours, QueueRule, Rule, SelectionConfig};
 pub use service::{Config, HttpConfig, LogConfig, LogFormat, ServiceConfig};
@@ -15,6 +16,7 @@ pub use sip::{
     AuthConfig, ContextMap, DigestAlgorithm, ListenerConfig, Provisional, SipConfig, Transport, TrunkConfig,
     UnknownSource,
 };
+pub use speech::{Listening, ModelConfig, SpeechConfig, SpeechModels};
 pub use store::StoreConfig;
 
 /// A section that can tell whether its values make sense together.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    Checked, Fault, ListenerConfig, MediaConfig, SelectionConfig, SipConfig, StoreConfig, TrunkConfig,
+    Checked, Fault, ListenerConfig, MediaConfig, SelectionConfig, SipConfig, SpeechConfig, StoreConfig,
+    TrunkConfig,
 };
 
 /// Everything that a configuration file may say.
@@ -36,6 +37,9 @@ pub struct Config {
     /// Who is surveyed.
     #[serde(default)]
     pub selection: SelectionConfig,
+    /// Listening to callers.
+    #[serde(default)]
+    pub speech: SpeechConfig,
     /// The database.
     #[serde(default)]
     pub store: StoreConfig,

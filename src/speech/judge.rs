@@ -38,9 +38,22 @@ pub struct Witness {
     /// Confidence of the first hearing from which the caller is asked though the second disagrees, in thousandths;
     /// above 1000 for never.
     pub alone_pm: u16,
+    /// Confidence of the second and third hearing from which the caller is asked about what they agree on, where the
+    /// first placed nothing, in thousandths; above 1000 for never.
+    pub both_pm: u16,
     /// Confidence of the last word from which the caller is asked about it, where answers were heard before it that
     /// may have been breath, in thousandths; above 1000 for never.
     pub last_word_pm: u16,
+}
+
+impl Rule {
+    /// Whether the numbers are in their ranges and in order.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let in_order =
+            (1..=1000).contains(&self.accept_pm) && (1..=self.accept_pm).contains(&self.confirm_pm);
+        in_order && self.witness.is_none_or(|w| w.accept_pm <= 1000 && w.confirm_pm <= w.accept_pm)
+    }
 }
 
 fn surest() -> u16 {
@@ -132,7 +145,9 @@ fn several<'a>(
         if read(main).is_some() {
             return None;
         }
-        return within_more_words(thresholds, heard, read).or_else(|| last_word(witness, main, read));
+        return within_more_words(thresholds, heard, read)
+            .or_else(|| both_others(witness, heard, read))
+            .or_else(|| last_word(witness, main, read));
     };
     let wide = heard.wide.as_ref().filter(|wide| read(&wide.words).as_ref() == Some(&meaning));
     let second_pm = wide.map(|wide| confidence(&wide.words));
@@ -157,6 +172,22 @@ fn within_more_words<'a>(
     let agreed = plain.next().as_ref() == Some(&meaning) && plain.all(|other| other == meaning);
     let sure = full.len() > 1 && agreed && confidence_pm >= thresholds.confirm_pm;
     sure.then_some((full, meaning, confidence_pm, Verdict::Confirm))
+}
+
+/// "Yeah", where the plain form is "yes": not placed by the first hearing, and the same answer to both others.
+fn both_others<'a>(
+    witness: &Witness,
+    heard: &'a Heard,
+    read: &impl Fn(&[HeardWord]) -> Option<Meaning>,
+) -> Option<Found<'a>> {
+    let (wide, full) = (&heard.wide.as_ref()?.words, &heard.full.as_ref()?.words);
+    let meaning = read(wide)?;
+    let mut plain = heard.main.words.iter().filter_map(|word| read(std::slice::from_ref(word)));
+    let agreed = read(full).as_ref() == Some(&meaning) && plain.all(|other| other == meaning);
+    let confidence_pm = confidence(wide).min(confidence(full));
+    let answer = matches!(meaning, Meaning::Answer(_));
+    let sure = agreed && answer && confidence_pm >= witness.both_pm;
+    sure.then_some((wide.as_slice(), meaning, confidence_pm, Verdict::Confirm))
 }
 
 /// "Six eight" is mostly a breath before "eight".
@@ -189,7 +220,13 @@ mod tests {
     const SMALL: Rule = Rule {
         accept_pm: 950,
         confirm_pm: 500,
-        witness: Some(Witness { accept_pm: 700, confirm_pm: 0, alone_pm: 990, last_word_pm: 900 }),
+        witness: Some(Witness {
+            accept_pm: 700,
+            confirm_pm: 0,
+            alone_pm: 990,
+            both_pm: 500,
+            last_word_pm: 900,
+        }),
         command_pm: 970,
     };
     const LARGE: Rule = Rule { accept_pm: 950, confirm_pm: 800, witness: None, command_pm: 970 };
@@ -256,6 +293,8 @@ mod tests {
         assert_eq!(verdict(SMALL, "six:400 eight:950", "", ""), "confirm eight");
         assert_eq!(verdict(SMALL, "six:400 six:400 eight:950", "", ""), "no_match six six eight");
         assert_eq!(verdict(SMALL, "[unk]:900 eight:1000", "", ""), "no_match [unk] eight");
+        assert_eq!(verdict(SMALL, "[unk]:900", "eight:600", "eight:900"), "confirm eight");
+        assert_eq!(verdict(SMALL, "[unk]:900", "eight:600", "six:900"), "no_match [unk]");
     }
 
     #[test]

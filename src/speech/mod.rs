@@ -4,15 +4,30 @@
 //! (`src/bin/aftercall-speech.rs`); this module starts and watches them and never links the library. A worker that
 //! dies, hangs or is full costs the utterances in it: the caller goes on by key.
 
+mod backoff;
+pub mod check;
+mod ears;
 pub mod endpointer;
+pub mod fetch;
+pub mod frame;
 pub mod grammar;
+pub mod installed;
 pub mod judge;
+mod line;
+pub mod pool;
+pub mod scripted;
 pub mod session;
+mod supervisor;
+pub mod worker;
 
 use std::time::Duration;
 
+pub use session::{Listening, listen};
+
 use tokio::sync::oneshot;
 
+pub use self::installed::Installed;
+pub use self::pool::Pool;
 use crate::domain::{Deaf, HeardWord, Hearing, Language};
 
 /// What a recogniser may hear.
@@ -66,6 +81,10 @@ pub struct ModelFacts {
     pub unknown: String,
     /// Whether it can be asked with [`Vocabulary::Open`].
     pub open_vocabulary: bool,
+    /// How many distractors each of its grammars gets.
+    pub distractors: u16,
+    /// How sure is sure enough.
+    pub rule: judge::Rule,
 }
 
 /// One recogniser with one utterance. Dropping it gives the utterance up.

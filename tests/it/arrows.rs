@@ -5,11 +5,12 @@ use std::path::Path;
 use crate::harness::repository;
 
 /// Each module of the house and the modules it may name. What is not listed may name everything.
-const MAY_KNOW: [(&str, &[&str]); 9] = [
+const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("selection", &["domain", "config"]),
     ("sip", &["domain", "config"]),
     ("media", &["domain", "config"]),
+    ("speech", &["domain", "config"]),
     ("prompts", &["domain", "config", "media"]),
     ("dialogue", &["domain", "config"]),
     ("scoring", &["domain"]),

@@ -8,5 +8,6 @@ mod peers;
 mod scenario;
 mod seeds;
 mod sip_behaviour;
+mod speech_workers;
 mod survey;
 mod torture;

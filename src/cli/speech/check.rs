@@ -2,14 +2,73 @@
 
 use std::process::ExitCode;
 
-use crate::cli::Global;
+use anyhow::Context as _;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+
+use crate::cli::{Global, print};
+use crate::speech::check::{SelfTest, self_test};
+use crate::speech::installed::installed;
 
 /// Options.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(
+    after_help = "Exit codes: 0 all models work, 1 one does not or there is none, 3 could not be done."
+)]
+pub(super) struct Args {
+    /// Only this language.
+    #[arg(value_name = "LANGUAGE")]
+    language: Option<crate::domain::Language>,
+}
 
-/// Runs it.
-#[expect(clippy::unused_async, reason = "filled next")]
-pub(super) async fn run(_global: &Global, _args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not there yet")
+/// Tries every model that calls would be heard with.
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
+    let (config, models) = super::settings(global)?;
+    let mut found = match installed(&config, &models, &global.data) {
+        Ok(found) => found,
+        Err(why) => {
+            eprintln!("aftercall speech check: keypad only: {why}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    found.retain(|one| args.language.as_ref().is_none_or(|language| *language == one.model.language));
+    anyhow::ensure!(!found.is_empty(), "there is no model for that language");
+    let tried = move || found.iter().map(|one| self_test(&config, one, &[])).collect::<Vec<_>>();
+    let tests = tokio::task::spawn_blocking(tried).await.context("the self-tests")?;
+    print(&format!("{}\n", table(&tests)))?;
+    let failed = tests.iter().any(|test| test.fault.is_some());
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+fn table(tests: &[SelfTest]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.set_header(["language", "model", "load ms", "MiB", "real time", "confined", "result"]);
+    for test in tests {
+        table.add_row([
+            test.language.clone(),
+            test.model.clone(),
+            test.load.map_or_else(String::new, |load| load.as_millis().to_string()),
+            (test.rss_bytes >> 20).to_string(),
+            test.realtime_factor.map_or_else(String::new, |factor| format!("{factor:.3}")),
+            confined(test),
+            test.fault.as_ref().map_or_else(|| "good".to_owned(), ToString::to_string),
+        ]);
+    }
+    for column in 2..5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn confined(test: &SelfTest) -> String {
+    let by = [(test.confined.files, "landlock"), (test.confined.calls, "seccomp")];
+    let by: Vec<_> = by.into_iter().filter_map(|(holds, name)| holds.then_some(name)).collect();
+    match (test.escapes.as_slice(), by.as_slice()) {
+        ([], []) => "no".to_owned(),
+        ([], by) => by.join(", "),
+        (escapes, _) => format!("no: can {}", escapes.join(", ")),
+    }
 }

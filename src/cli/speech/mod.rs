@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Global;
+use crate::config::{SpeechConfig, SpeechModels};
 
 /// What to do about speech.
 #[derive(Debug, clap::Args)]
@@ -38,4 +39,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         Command::Test(args) => test::run(global, args).await,
         Command::Eval(args) => eval::run(global, args).await,
     }
+}
+
+/// `[speech]` and its models, from the configuration alone: surveys and prompts may be wrong.
+fn settings(global: &Global) -> anyhow::Result<(SpeechConfig, SpeechModels)> {
+    let mut config = crate::config::read(&global.config)?.speech;
+    let models = crate::config::speech_models(&global.config, &mut config)?;
+    Ok((config, models))
 }

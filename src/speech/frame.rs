@@ -1,0 +1,557 @@
+//! What the service and a recogniser process say to each other: frames over a pair of Unix stream sockets.
+//!
+//! Every frame is a length (u32, of what follows), a kind (u8) and a body; all numbers are little-endian. The process
+//! speaks first: [`FromWorker::Hello`] with [`MAGIC`] and [`VERSION`], then [`FromWorker::Ready`] when its model is
+//! loaded or [`FromWorker::Unfit`]. From there on the service opens streams under numbers of its own, which it never
+//! uses twice in a process's life, feeds them audio, and ends each with [`ToWorker::Finish`], which is answered by
+//! exactly one [`FromWorker::Heard`] or [`FromWorker::Failed`], or with [`ToWorker::Drop`], which is not answered.
+//! [`ToWorker::Ping`] is answered at once, whatever the recognisers do.
+//!
+//! Neither side trusts the other: lengths, counts and texts are bounded, and anything else is [`Garbage`], after which
+//! the connection is over.
+
+use crate::domain::HeardWord;
+
+/// The first bytes that a process says.
+pub const MAGIC: [u8; 4] = *b"ACSP";
+/// The version of this format. Both programs are installed together, so another version is refused.
+pub const VERSION: u16 = 1;
+/// Longest frame, kind included: a grammar of thousands of phrases, or four seconds of audio.
+pub const FRAME_MAX: usize = 256 * 1024;
+/// Most samples in one [`ToWorker::Audio`].
+pub const SAMPLES_MAX: usize = 32_000;
+/// Most phrases in one vocabulary, and words in one result or question.
+pub const ITEMS_MAX: usize = 8_192;
+/// Longest phrase or word, in bytes.
+pub const TEXT_MAX: usize = 1_024;
+
+/// Bytes that are no frame of this format. It says nothing of what they were: they may be a caller's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a frame of this format")]
+pub struct Garbage;
+
+/// From the service to a recogniser process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToWorker {
+    /// Begin an utterance.
+    Open {
+        /// Its number.
+        stream: u32,
+        /// Whether nobody waits for it on the line.
+        background: bool,
+        /// What may be heard; `None` is anything that the model knows.
+        phrases: Option<Vec<String>>,
+    },
+    /// Samples at 8 kHz.
+    Audio {
+        /// The utterance.
+        stream: u32,
+        /// At most [`SAMPLES_MAX`].
+        samples: Vec<i16>,
+    },
+    /// The utterance is over: say what it was.
+    Finish {
+        /// The utterance.
+        stream: u32,
+    },
+    /// Nobody wants to know any more.
+    Drop {
+        /// The utterance.
+        stream: u32,
+    },
+    /// Are you there?
+    Ping {
+        /// Comes back.
+        nonce: u32,
+    },
+    /// Which of these words does the model not know?
+    Lookup {
+        /// The words.
+        words: Vec<String>,
+    },
+}
+
+/// From a recogniser process to the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromWorker {
+    /// The first frame.
+    Hello {
+        /// [`VERSION`] of the process.
+        version: u16,
+    },
+    /// The model is loaded.
+    Ready {
+        /// Its unknown word.
+        unknown: String,
+        /// What keeps the process from files, network and other processes.
+        confined: Confined,
+    },
+    /// The model cannot be used; the process ends.
+    Unfit(Unfit),
+    /// What one utterance was.
+    Heard {
+        /// The utterance.
+        stream: u32,
+        /// Its words, in order.
+        words: Vec<HeardWord>,
+    },
+    /// One utterance cannot be heard; others can.
+    Failed {
+        /// The utterance.
+        stream: u32,
+        /// Why.
+        why: Failure,
+    },
+    /// Answer to a ping.
+    Pong {
+        /// As asked.
+        nonce: u32,
+        /// For how long the slowest step of a live utterance has been running, in ms.
+        live_ms: u32,
+        /// The same of background utterances.
+        background_ms: u32,
+    },
+    /// Answer to a lookup: the words that the model does not know.
+    Missing {
+        /// The words.
+        words: Vec<String>,
+    },
+}
+
+/// What a process has put between itself and the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Confined {
+    /// Landlock holds: no files but the model.
+    pub files: bool,
+    /// The system call filter holds: no sockets, no programs, no other processes.
+    pub calls: bool,
+}
+
+/// Why a model cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The library refused the model's folder.
+    #[error("the library cannot load the model")]
+    NotLoaded,
+    /// The unknown word, as configured or as usual, is not in the model.
+    #[error("the model has no unknown word")]
+    NoUnknown,
+}
+
+/// Why one utterance cannot be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Its vocabulary is empty or has a word that the model does not know.
+    Vocabulary,
+    /// The library gave no recogniser, refused the audio or made no sense.
+    Library,
+    /// More audio came than could wait.
+    Behind,
+}
+
+/// A message that can be framed.
+pub trait Message: Sized {
+    /// Its kind, and its body after it.
+    fn write(&self, out: &mut Vec<u8>);
+    /// From a kind and a body.
+    ///
+    /// # Errors
+    /// It is none.
+    fn read(body: &mut Body<'_>) -> Result<Self, Garbage>;
+}
+
+/// Appends one frame.
+pub fn write(message: &impl Message, out: &mut Vec<u8>) {
+    framed(out, |out| message.write(out));
+}
+
+/// Appends [`ToWorker::Audio`] without a copy of the samples before; as many frames as it takes.
+pub fn write_audio(stream: u32, samples: &[i16], out: &mut Vec<u8>) {
+    for part in samples.chunks(SAMPLES_MAX) {
+        framed(out, |out| audio(stream, part, out));
+    }
+}
+
+fn framed(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+    let at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    body(out);
+    let length = u32::try_from(out.len() - at - 4).expect("a frame is bounded by what goes in");
+    out[at..at + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+fn audio(stream: u32, samples: &[i16], out: &mut Vec<u8>) {
+    out.push(2);
+    out.extend_from_slice(&stream.to_le_bytes());
+    out.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    let mut end = text.len().min(TEXT_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    out.extend_from_slice(&u16::try_from(end).expect("TEXT_MAX fits").to_le_bytes());
+    out.extend_from_slice(&text.as_bytes()[..end]);
+}
+
+fn put_texts(texts: &[String], out: &mut Vec<u8>) {
+    let texts = &texts[..texts.len().min(ITEMS_MAX)];
+    out.extend_from_slice(&u16::try_from(texts.len()).expect("ITEMS_MAX fits").to_le_bytes());
+    texts.iter().for_each(|text| put_text(text, out));
+}
+
+impl Message for ToWorker {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut numbered = |kind: u8, number: u32| {
+            out.push(kind);
+            out.extend_from_slice(&number.to_le_bytes());
+        };
+        match self {
+            Self::Open { stream, background, phrases } => {
+                numbered(1, *stream);
+                out.push(u8::from(*background));
+                out.push(u8::from(phrases.is_some()));
+                put_texts(phrases.as_deref().unwrap_or_default(), out);
+            }
+            Self::Audio { stream, samples } => audio(*stream, samples, out),
+            Self::Finish { stream } => numbered(3, *stream),
+            Self::Drop { stream } => numbered(4, *stream),
+            Self::Ping { nonce } => numbered(5, *nonce),
+            Self::Lookup { words } => {
+                out.push(6);
+                put_texts(words, out);
+            }
+        }
+    }
+
+    fn read(body: &mut Body<'_>) -> Result<Self, Garbage> {
+        Ok(match body.u8()? {
+            1 => {
+                let (stream, background, closed) = (body.u32()?, body.flag()?, body.flag()?);
+                let phrases = body.texts()?;
+                if closed == phrases.is_empty() {
+                    return Err(Garbage);
+                }
+                Self::Open { stream, background, phrases: closed.then_some(phrases) }
+            }
+            2 => Self::Audio { stream: body.u32()?, samples: body.samples()? },
+            3 => Self::Finish { stream: body.u32()? },
+            4 => Self::Drop { stream: body.u32()? },
+            5 => Self::Ping { nonce: body.u32()? },
+            6 => Self::Lookup { words: body.texts()? },
+            _ => return Err(Garbage),
+        })
+    }
+}
+
+impl Message for FromWorker {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello { version } => {
+                out.push(101);
+                out.extend_from_slice(&MAGIC);
+                out.extend_from_slice(&version.to_le_bytes());
+            }
+            Self::Ready { unknown, confined } => {
+                out.push(102);
+                put_text(unknown, out);
+                out.extend_from_slice(&[u8::from(confined.files), u8::from(confined.calls)]);
+            }
+            Self::Unfit(why) => out.extend_from_slice(&[103, *why as u8]),
+            Self::Heard { stream, words } => {
+                let words = &words[..words.len().min(ITEMS_MAX)];
+                out.push(104);
+                out.extend_from_slice(&stream.to_le_bytes());
+                out.extend_from_slice(&u16::try_from(words.len()).expect("ITEMS_MAX fits").to_le_bytes());
+                for word in words {
+                    put_text(&word.word, out);
+                    out.extend_from_slice(&word.confidence_pm.to_le_bytes());
+                    out.extend_from_slice(&word.start_ms.to_le_bytes());
+                    out.extend_from_slice(&word.end_ms.to_le_bytes());
+                }
+            }
+            Self::Failed { stream, why } => {
+                out.push(105);
+                out.extend_from_slice(&stream.to_le_bytes());
+                out.push(*why as u8);
+            }
+            Self::Pong { nonce, live_ms, background_ms } => {
+                out.push(106);
+                for number in [nonce, live_ms, background_ms] {
+                    out.extend_from_slice(&number.to_le_bytes());
+                }
+            }
+            Self::Missing { words } => {
+                out.push(107);
+                put_texts(words, out);
+            }
+        }
+    }
+
+    fn read(body: &mut Body<'_>) -> Result<Self, Garbage> {
+        Ok(match body.u8()? {
+            101 => {
+                if body.take(4)? != MAGIC {
+                    return Err(Garbage);
+                }
+                Self::Hello { version: body.u16()? }
+            }
+            102 => Self::Ready {
+                unknown: body.text()?,
+                confined: Confined { files: body.flag()?, calls: body.flag()? },
+            },
+            103 => Self::Unfit(match body.u8()? {
+                0 => Unfit::NotLoaded,
+                1 => Unfit::NoUnknown,
+                _ => return Err(Garbage),
+            }),
+            104 => {
+                let (stream, count) = (body.u32()?, body.count()?);
+                let words = (0..count).map(|_| body.word()).collect::<Result<_, _>>()?;
+                Self::Heard { stream, words }
+            }
+            105 => Self::Failed {
+                stream: body.u32()?,
+                why: match body.u8()? {
+                    0 => Failure::Vocabulary,
+                    1 => Failure::Library,
+                    2 => Failure::Behind,
+                    _ => return Err(Garbage),
+                },
+            },
+            106 => Self::Pong { nonce: body.u32()?, live_ms: body.u32()?, background_ms: body.u32()? },
+            107 => Self::Missing { words: body.texts()? },
+            _ => return Err(Garbage),
+        })
+    }
+}
+
+/// What is left of a frame.
+#[derive(Debug)]
+pub struct Body<'a>(&'a [u8]);
+
+impl<'a> Body<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Garbage> {
+        let (taken, left) = self.0.split_at_checked(count).ok_or(Garbage)?;
+        self.0 = left;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Garbage> {
+        self.take(N)?.try_into().map_err(|_| Garbage)
+    }
+
+    fn u8(&mut self) -> Result<u8, Garbage> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Result<u16, Garbage> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, Garbage> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn flag(&mut self) -> Result<bool, Garbage> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Garbage),
+        }
+    }
+
+    fn count(&mut self) -> Result<usize, Garbage> {
+        let count = usize::from(self.u16()?);
+        if count <= ITEMS_MAX { Ok(count) } else { Err(Garbage) }
+    }
+
+    fn text(&mut self) -> Result<String, Garbage> {
+        let length = usize::from(self.u16()?);
+        if length > TEXT_MAX {
+            return Err(Garbage);
+        }
+        std::str::from_utf8(self.take(length)?).map(str::to_owned).map_err(|_| Garbage)
+    }
+
+    fn texts(&mut self) -> Result<Vec<String>, Garbage> {
+        (0..self.count()?).map(|_| self.text()).collect()
+    }
+
+    fn samples(&mut self) -> Result<Vec<i16>, Garbage> {
+        let bytes = std::mem::take(&mut self.0);
+        if bytes.len() % 2 == 1 || bytes.len() > 2 * SAMPLES_MAX {
+            return Err(Garbage);
+        }
+        Ok(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+    }
+
+    fn word(&mut self) -> Result<HeardWord, Garbage> {
+        let (word, confidence_pm) = (self.text()?, self.u16()?);
+        let (start_ms, end_ms) = (self.u32()?, self.u32()?);
+        if word.is_empty() || confidence_pm > 1000 || start_ms > end_ms {
+            return Err(Garbage);
+        }
+        Ok(HeardWord { word, confidence_pm, start_ms, end_ms })
+    }
+}
+
+/// Puts frames together from whatever pieces they arrive in.
+#[derive(Default)]
+pub struct Reader {
+    bytes: Vec<u8>,
+    read: usize,
+}
+
+impl Reader {
+    /// Takes what arrived.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..std::mem::take(&mut self.read));
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, if there is one.
+    ///
+    /// # Errors
+    /// The bytes are no frames; nothing after them can be understood either.
+    pub fn next<M: Message>(&mut self) -> Result<Option<M>, Garbage> {
+        let bytes = &self.bytes[self.read..];
+        let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| Garbage)?;
+        if length > FRAME_MAX {
+            return Err(Garbage);
+        }
+        let Some(frame) = rest.get(..length) else { return Ok(None) };
+        let mut body = Body(frame);
+        let message = M::read(&mut body)?;
+        if !body.0.is_empty() {
+            return Err(Garbage);
+        }
+        self.read += 4 + length;
+        Ok(Some(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec("[a-zé \\[\\]]{1,12}", 1..6)
+    }
+
+    fn to_worker() -> impl Strategy<Value = ToWorker> {
+        prop_oneof![
+            (any::<u32>(), any::<bool>(), prop::option::of(texts()))
+                .prop_map(|(stream, background, phrases)| ToWorker::Open { stream, background, phrases }),
+            (any::<u32>(), prop::collection::vec(any::<i16>(), 0..400))
+                .prop_map(|(stream, samples)| ToWorker::Audio { stream, samples }),
+            any::<u32>().prop_map(|stream| ToWorker::Finish { stream }),
+            any::<u32>().prop_map(|stream| ToWorker::Drop { stream }),
+            any::<u32>().prop_map(|nonce| ToWorker::Ping { nonce }),
+            texts().prop_map(|words| ToWorker::Lookup { words }),
+        ]
+    }
+
+    fn from_worker() -> impl Strategy<Value = FromWorker> {
+        let word =
+            ("[a-z]{1,9}", 0..=1000_u16, 0..9000_u32, 0..900_u32).prop_map(|(word, pm, start, length)| {
+                HeardWord { word, confidence_pm: pm, start_ms: start, end_ms: start + length }
+            });
+        prop_oneof![
+            any::<u16>().prop_map(|version| FromWorker::Hello { version }),
+            ("[a-z<>]{1,9}", any::<bool>(), any::<bool>()).prop_map(|(unknown, files, calls)| {
+                FromWorker::Ready { unknown, confined: Confined { files, calls } }
+            }),
+            Just(FromWorker::Unfit(Unfit::NoUnknown)),
+            (any::<u32>(), prop::collection::vec(word, 0..9))
+                .prop_map(|(stream, words)| FromWorker::Heard { stream, words }),
+            any::<u32>().prop_map(|stream| FromWorker::Failed { stream, why: Failure::Behind }),
+            any::<(u32, u32, u32)>().prop_map(|(nonce, live_ms, background_ms)| FromWorker::Pong {
+                nonce,
+                live_ms,
+                background_ms
+            }),
+            texts().prop_map(|words| FromWorker::Missing { words }),
+        ]
+    }
+
+    /// Writes, cuts the bytes into pieces, and reads.
+    fn through<M: Message>(messages: &[M], piece: usize) -> Vec<M> {
+        let mut bytes = Vec::new();
+        messages.iter().for_each(|message| write(message, &mut bytes));
+        let (mut reader, mut read) = (Reader::default(), Vec::new());
+        for part in bytes.chunks(piece) {
+            reader.extend(part);
+            while let Some(message) = reader.next().unwrap() {
+                read.push(message);
+            }
+        }
+        read
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            asked in prop::collection::vec(to_worker(), 0..6),
+            told in prop::collection::vec(from_worker(), 0..6),
+            piece in 1..600_usize,
+        ) {
+            prop_assert_eq!(through(&asked, piece), asked);
+            prop_assert_eq!(through(&told, piece), told);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..9)) {
+            let (mut reader, mut other) = (Reader::default(), Reader::default());
+            for piece in pieces {
+                reader.extend(&piece);
+                other.extend(&piece);
+                while let Ok(Some(_)) = reader.next::<ToWorker>() {}
+                while let Ok(Some(_)) = other.next::<FromWorker>() {}
+            }
+        }
+
+        #[test]
+        fn a_changed_byte_makes_no_panic(message in from_worker(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+            let mut bytes = Vec::new();
+            write(&message, &mut bytes);
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            let mut reader = Reader::default();
+            reader.extend(&bytes);
+            while let Ok(Some(_)) = reader.next::<FromWorker>() {}
+        }
+    }
+
+    #[test]
+    fn long_audio_becomes_several_frames_and_a_long_frame_is_refused() {
+        let samples: Vec<i16> = (0..70_000).map(|i| (i % 3000) as i16).collect();
+        let mut bytes = Vec::new();
+        write_audio(7, &samples, &mut bytes);
+        let (mut reader, mut read) = (Reader::default(), Vec::new());
+        reader.extend(&bytes);
+        while let Some(ToWorker::Audio { stream: 7, samples }) = reader.next().unwrap() {
+            read.extend(samples);
+        }
+        assert_eq!(read, samples);
+        let mut reader = Reader::default();
+        reader.extend(&(FRAME_MAX as u32 + 1).to_le_bytes());
+        assert_eq!(reader.next::<ToWorker>(), Err(Garbage));
+    }
+
+    #[test]
+    fn a_vocabulary_is_open_or_has_phrases() {
+        for (closed, count) in [(1, 0), (0, 1)] {
+            let mut reader = Reader::default();
+            reader.extend(
+                &[12, 0, 0, 0, 1, 9, 0, 0, 0, 0, closed, count, 0, 1, 0, b'a']
+                    [..if count == 0 { 13 } else { 16 }],
+            );
+            assert_ne!(reader.next::<ToWorker>().map(|m| m.is_some()), Ok(true));
+        }
+    }
+}
