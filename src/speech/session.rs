@@ -171,7 +171,8 @@ impl Session<'_> {
             if order.keep_audio {
                 kept.extend(samples);
             }
-            if let (Some(Change::Ended(speech)), Some(open)) = (change, ears.take()) {
+            let Some(Change::Ended(speech)) = change else { continue };
+            if let Some(open) = ears.take() {
                 let waited_ms = endpointer.now_ms() - speech.end_ms;
                 let judged = match open.finish(&speech, thresholds, self.grammars).await {
                     Ok(judged) => judged,
