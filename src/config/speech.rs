@@ -201,9 +201,11 @@ impl Checked for ModelConfig {
         if self.unknown.as_deref() == Some("") {
             return Err(Fault::new("unknown", "names no word"));
         }
-        let Rule { accept_pm, confirm_pm } = self.rule;
-        if !(1..=1000).contains(&accept_pm) || !(1..=accept_pm).contains(&confirm_pm) {
-            return Err(Fault::new("rule", "wants 1 <= confirm_pm <= accept_pm <= 1000"));
+        if !self.rule.is_sound() {
+            return Err(Fault::new(
+                "rule",
+                "wants 1 <= confirm_pm <= accept_pm <= 1000, its witness the same from 0",
+            ));
         }
         if self.distractors > 4_000 {
             return Err(Fault::new("distractors", "must lie in 0-4000"));

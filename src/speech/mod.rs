@@ -7,6 +7,7 @@
 mod backoff;
 mod board;
 pub mod check;
+mod ears;
 pub mod endpointer;
 pub mod fetch;
 pub mod frame;
@@ -15,9 +16,12 @@ pub mod installed;
 pub mod judge;
 mod line;
 pub mod pool;
+pub mod scripted;
 pub mod session;
 mod supervisor;
 pub mod worker;
+
+pub use session::{Listening, listen};
 
 use tokio::sync::oneshot;
 
@@ -25,7 +29,6 @@ pub use self::installed::Installed;
 pub use self::pool::Pool;
 use crate::domain::{Deaf, HeardWord, Hearing, Language};
 pub use crate::domain::{Listen, Purpose, Thresholds};
-pub use session::{Listening, listen};
 
 /// What a recogniser may hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,10 @@ pub struct ModelFacts {
     pub unknown: String,
     /// Whether it can be asked with [`Vocabulary::Open`].
     pub open_vocabulary: bool,
+    /// How many distractors each of its grammars gets.
+    pub distractors: u16,
+    /// How sure is sure enough.
+    pub rule: judge::Rule,
 }
 
 /// One recogniser with one utterance. Dropping it gives the utterance up.

@@ -15,6 +15,7 @@ use super::board::Board;
 pub use super::board::{Phase, Why};
 use super::frame::Confined;
 use super::installed::Installed;
+use super::judge::Rule;
 use super::line::{Bounds, Line};
 use super::supervisor::{Spec, supervise};
 use super::{ModelFacts, Recognisers, Urgency, Utterance, Vocabulary, Words};
@@ -39,6 +40,8 @@ pub struct Pool {
 struct Tongue {
     name: String,
     open_vocabulary: bool,
+    distractors: u16,
+    rule: Rule,
     live: Vec<Process>,
     background: Vec<Process>,
 }
@@ -101,6 +104,8 @@ impl Pool {
             let tongue = Tongue {
                 name: model.name.clone(),
                 open_vocabulary: model.open_vocabulary,
+                distractors: model.distractors,
+                rule: model.rule,
                 live: (0..model.workers.get()).filter_map(|_| start(false)).collect(),
                 background: if model.has_background() {
                     start(true).into_iter().collect()
@@ -244,7 +249,13 @@ impl Recognisers for Pool {
     fn model(&self, language: &Language) -> Option<ModelFacts> {
         let tongue = self.languages.get(language)?;
         let unknown = tongue.live.iter().find_map(|process| process.board.look().unknown)?;
-        Some(ModelFacts { name: tongue.name.clone(), unknown, open_vocabulary: tongue.open_vocabulary })
+        Some(ModelFacts {
+            name: tongue.name.clone(),
+            unknown,
+            open_vocabulary: tongue.open_vocabulary,
+            distractors: tongue.distractors,
+            rule: tongue.rule,
+        })
     }
 
     fn open(

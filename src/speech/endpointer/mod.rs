@@ -234,7 +234,8 @@ impl Endpointer {
     }
 
     fn follow(&mut self, sound: Sound) -> Option<Change> {
-        let loud = !sound.tone && sound.dbfs > (LEVEL_MIN_DBFS - 3.0).max(self.floor + GO_ON_DB);
+        let go_on = (LEVEL_MIN_DBFS - 3.0).max(self.floor + GO_ON_DB);
+        let loud = !sound.tone && sound.dbfs > go_on;
         if sound.dbfs < self.floor {
             self.learn(sound.dbfs, false);
         }
@@ -247,7 +248,7 @@ impl Endpointer {
             spoken.loud_steps += 1;
         }
         let length = self.now - spoken.start;
-        if let Some(steady) = steady.filter(|steady| loud && *steady > self.floor) {
+        if let Some(steady) = steady.filter(|steady| loud && *steady > go_on) {
             let since = STEADY_STEPS as u32;
             if steady < spoken.peak_dbfs - BELOW_PEAK_DB {
                 // The line is louder than it was: speech ended where it became steady.

@@ -9,6 +9,8 @@ use crate::domain::Meaning;
 
 /// Most phrases of a grammar.
 pub(super) const PHRASES_MAX: usize = 2_000;
+/// The rule with the forms that a small model listens for first.
+const SHORT: &str = "short";
 /// Most words of a phrase.
 pub(super) const WORDS_MAX: usize = 12;
 
@@ -87,6 +89,14 @@ impl<'a> Expander<'a> {
             self.faults.push((file.clone(), (line, Fault::Empty)));
         }
         Some(phrases)
+    }
+
+    /// The phrases of a file's rule [`SHORT`], when it has one.
+    pub(super) fn short(&mut self, file: &str) -> Option<Vec<String>> {
+        let (file, rules) = self.files.get_key_value(file)?;
+        let (name, _) = rules.rules.get_key_value(SHORT)?;
+        let ways = self.rule(file, name)?;
+        Some(ways.iter().map(|way| way.words.join(" ")).collect())
     }
 
     /// Every way through a rule; `None` when it has a fault, which is noted once.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::expand::{Expander, Files};
 use super::fault::{GrammarError, GrammarFault as Fault};
 use super::{COMMANDS, Grammar, Grammars, LanguageSet, parse};
-use crate::domain::Language;
+use crate::domain::{Language, Meaning};
 
 /// The list of distractors of a language.
 const DISTRACTORS: &str = "distractors.txt";
@@ -102,8 +102,13 @@ pub(super) fn compile(
         return Err(errors);
     }
     let mut expander = Expander::new(&files);
-    let mut phrases: BTreeMap<String, _> =
-        files.keys().filter_map(|name| Some((name.clone(), expander.phrases(name)?))).collect();
+    let mut found = BTreeMap::new();
+    for name in files.keys() {
+        if let Some(phrases) = expander.phrases(name) {
+            let short = expander.short(name).unwrap_or_else(|| plainest(&phrases));
+            found.insert(name.clone(), (phrases, short));
+        }
+    }
     for (name, (line, fault)) in std::mem::take(&mut expander.faults) {
         let source = sources.iter().find(|source| source.name == name);
         let file = source.map(|source| source.path.clone()).unwrap_or_default();
@@ -114,13 +119,30 @@ pub(super) fn compile(
     }
     // What a caller may say to every question. Where a question gives the same words a meaning of its own, that goes
     // first: "repeat" is an answer in a menu that asks what had to be repeated.
-    let commands = phrases.get(COMMANDS).cloned().unwrap_or_default();
-    for own in phrases.values_mut() {
+    let (commands, short_commands) = found.get(COMMANDS).cloned().unwrap_or_default();
+    let join = |(mut phrases, mut short): (BTreeMap<String, Meaning>, Vec<String>)| {
         for (phrase, meaning) in &commands {
-            own.entry(phrase.clone()).or_insert_with(|| meaning.clone());
+            phrases.entry(phrase.clone()).or_insert_with(|| meaning.clone());
         }
+        short.extend(short_commands.iter().cloned());
+        short.retain(|phrase| phrases.contains_key(phrase));
+        short.sort();
+        short.dedup();
+        Arc::new(Grammar::new(phrases, short))
+    };
+    Ok(found.into_iter().map(|(name, parts)| (name, join(parts))).collect())
+}
+
+/// Of every meaning the phrases with the fewest words.
+fn plainest(phrases: &BTreeMap<String, Meaning>) -> Vec<String> {
+    let words = |phrase: &str| phrase.split(' ').count();
+    let mut fewest: BTreeMap<&Meaning, usize> = BTreeMap::new();
+    for (phrase, meaning) in phrases {
+        let least = fewest.entry(meaning).or_insert(usize::MAX);
+        *least = words(phrase).min(*least);
     }
-    Ok(phrases.into_iter().map(|(name, phrases)| (name, Arc::new(Grammar::new(phrases)))).collect())
+    let plain = phrases.iter().filter(|(phrase, meaning)| fewest.get(meaning) == Some(&words(phrase)));
+    plain.map(|(phrase, _)| phrase.clone()).collect()
 }
 
 /// The words of a list: one a line, `#` begins a comment.

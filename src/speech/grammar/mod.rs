@@ -5,6 +5,9 @@
 //! checked and every way through it is written out; that list is what a recogniser is given, and the only thing that
 //! [`Grammars::read`] accepts.
 //!
+//! A small model hears better the fewer phrases it is given. The rule `short` of a file, where it has one, holds the
+//! forms that such a model is to listen for first ([`Grammars::short`]); otherwise they are the plainest of each meaning.
+//!
 //! A tag is the answer itself (`7`, `yes`, the label of a choice), or one of `*repeat*`, `*skip*` and `*stop*`. The
 //! phrases of `commands.grxml` are added to every other grammar of its language.
 
@@ -45,14 +48,16 @@ struct LanguageSet {
 #[derive(Debug)]
 struct Grammar {
     phrases: BTreeMap<String, Meaning>,
+    /// Those that a small model listens for first.
+    short: Vec<String>,
     meanings: Vec<Meaning>,
 }
 
 impl Grammar {
-    fn new(phrases: BTreeMap<String, Meaning>) -> Self {
+    fn new(phrases: BTreeMap<String, Meaning>, short: Vec<String>) -> Self {
         let meanings: BTreeSet<&Meaning> = phrases.values().collect();
         let meanings = meanings.into_iter().cloned().collect();
-        Self { phrases, meanings }
+        Self { phrases, short, meanings }
     }
 }
 
@@ -156,6 +161,27 @@ impl Grammars {
             list.extend(distractor::choose(&known, &answers, lexicon.distractors_max));
         }
         Some(Vocabulary::Phrases(list.into()))
+    }
+
+    /// The fewest phrases that a small model can be asked with: of every meaning the plain forms.
+    #[must_use]
+    pub fn short(&self, language: &Language, grammar: &str, lexicon: &Lexicon) -> Option<Vocabulary> {
+        let short = &self.grammar(language, grammar)?.short;
+        let list: Vec<String> = short.iter().filter(|phrase| lexicon.knows(phrase)).cloned().collect();
+        (!list.is_empty()).then(|| Vocabulary::Phrases(list.into()))
+    }
+
+    /// The plain forms among all the other words that the language's list of distractors has. What is still heard as
+    /// the same answer among so many has a witness. Only words of the answers themselves are left out.
+    #[must_use]
+    pub fn wide(&self, language: &Language, grammar: &str, lexicon: &Lexicon) -> Option<Vocabulary> {
+        let set = self.set(language)?;
+        let grammar = set.grammars.get(grammar)?;
+        let own: BTreeSet<&str> = grammar.short.iter().flat_map(|phrase| phrase.split(' ')).collect();
+        let others = set.distractors.iter().filter(|word| !own.contains(word.as_str()));
+        let list: Vec<String> =
+            grammar.short.iter().chain(others).filter(|phrase| lexicon.knows(phrase)).cloned().collect();
+        (!list.is_empty()).then(|| Vocabulary::Phrases(list.into()))
     }
 
     /// The folder of a language, or that of the language without its region.

@@ -191,14 +191,21 @@ fn hear<E: Engine>(
     let ear = match &mut task.ear {
         Some(ear) => ear,
         None => {
-            let phrases = task.phrases.take().map(|phrases| with_unknown(phrases, unknown));
+            let mut phrases = task.phrases.take();
             let mut engine = lock(engine);
-            let known = |phrase: &String| {
-                phrase == unknown || phrase.split(' ').all(|word| is_plain(word) && engine.knows(word))
-            };
-            if phrases.as_ref().is_some_and(|phrases| !phrases.iter().all(known)) {
-                return Err(Failure::Vocabulary);
+            if let Some(phrases) = &mut phrases {
+                let plain = |phrase: &String| phrase == unknown || phrase.split(' ').all(is_plain);
+                if !phrases.iter().all(plain) {
+                    return Err(Failure::Vocabulary);
+                }
+                // A grammar serves models with more and with fewer words. Whether each meaning can still be said is
+                // looked at before any call.
+                phrases.retain(|phrase| phrase.split(' ').all(|word| engine.knows(word)));
+                if phrases.is_empty() {
+                    return Err(Failure::Vocabulary);
+                }
             }
+            let phrases = phrases.map(|phrases| with_unknown(phrases, unknown));
             task.ear.insert(engine.ear(phrases.as_deref()).ok_or(Failure::Library)?)
         }
     };

@@ -122,7 +122,7 @@ fn utterances_are_heard_side_by_side_and_in_order() {
 #[test]
 fn what_would_hurt_the_library_never_reaches_it() {
     let mut client = Client::start(1);
-    let bad = [&["a", "bb"][..], &["\""], &["a\"b"], &["<eps>"], &[" "], &["a  b"], &["#0"], &[""]];
+    let bad = [&["bb"][..], &["\""], &["a\"b"], &["<eps>"], &[" "], &["a  b"], &["#0"], &[""]];
     for (stream, phrases) in (0..).zip(bad) {
         client.open(stream, false, phrases);
         assert_eq!(client.hear(), FromWorker::Failed { stream, why: Failure::Vocabulary }, "{phrases:?}");
