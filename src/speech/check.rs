@@ -189,7 +189,7 @@ impl Patient {
         let until = Instant::now() + most;
         let mut bytes = [0; 4096];
         loop {
-            if let Some(message) = self.reader.next().map_err(|Garbage| Fault::Garbage)? {
+            if let Some(message) = self.reader.poll_message().map_err(|Garbage| Fault::Garbage)? {
                 return Ok(message);
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -1,4 +1,4 @@
-//! Speech: from the caller's audio to a judged [`Hearing`](crate::domain::Hearing), on this machine alone.
+//! Speech: from the caller's audio to a judged [`Hearing`], on this machine alone.
 //!
 //! Libvosk can be killed by a bad grammar or a broken model file, so it lives in worker processes of their own
 //! (`src/bin/aftercall-speech.rs`); this module starts and watches them and never links the library. A worker that
