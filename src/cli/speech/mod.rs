@@ -3,6 +3,7 @@
 mod check;
 mod eval;
 mod fetch;
+mod rescore;
 mod test;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ enum Command {
     Fetch(fetch::Args),
     /// Try each configured model in a process of its own.
     Check(check::Args),
+    /// Hear kept audio again with another model or grammar.
+    Rescore(rescore::Args),
     /// Show what is heard in a recording.
     Test(test::Args),
     /// Measure recognition on a list of recordings.
@@ -36,6 +39,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     match args.command {
         Command::Fetch(args) => fetch::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
+        Command::Rescore(args) => rescore::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,
         Command::Eval(args) => eval::run(global, args).await,
     }
