@@ -14,6 +14,7 @@ cat > "$dir/aftercall.toml" <<TOML
 [service]
 surveys = "$PWD/config/surveys"
 prompts = "$PWD/prompts"
+grammars = "$PWD/grammars"
 drain_max = "1m"
 [http]
 listen = "$http"

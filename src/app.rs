@@ -13,14 +13,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::call::{self, Parts, Shared};
+use crate::call::{self, Parts, Shared, transcribe};
 use crate::config::{self, Live};
 use crate::domain::{CallerNumber, SurveyId, SurveyVersion};
-use crate::health::{self, Readiness};
+use crate::health::{self, Ears, Readiness};
 use crate::media::MediaEngine;
 use crate::observe;
 use crate::selection::{Lists, Selector};
 use crate::sip::{CallSignals, Closed, Endpoint};
+use crate::speech::Recognisers;
 use crate::store::{Health, Store};
 
 /// How often the disk is looked at.
@@ -42,7 +43,7 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     let (mut service, incoming) = Service::start(live, &data).await?;
     let mut page = None;
     if let Some(address) = service.parts.live.load().config.http.listen {
-        let pages = health::serve(address, metrics.clone(), service.ready.subscribe());
+        let pages = health::serve(address, metrics.clone(), service.ready.subscribe(), service.ears.clone());
         let (bound, task) = pages.await.with_context(|| format!("cannot serve health pages on {address}"))?;
         info!("Health pages on {bound}");
         page = Some(task);
@@ -68,6 +69,7 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
 struct Service {
     parts: Shared,
     ready: watch::Sender<Readiness>,
+    ears: Ears,
     ending: watch::Sender<bool>,
     endpoint: tokio::task::JoinHandle<()>,
     calls: JoinSet<()>,
@@ -91,10 +93,17 @@ impl Service {
         }
         let (ending, ending_rx) = watch::channel(false);
         let (ready, _) = watch::channel(Readiness::Ready);
+        let ears = Ears::open(config, &live.speech_models, data);
+        let recognisers: Arc<dyn Recognisers> = Arc::clone(&ears.pool) as _;
+        let (comments, waiting) = mpsc::channel(transcribe::WAITING_MAX);
+        let key_words = config.speech.key_words.clone();
+        tokio::spawn(transcribe::run(store.clone(), Arc::clone(&recognisers), key_words, waiting));
         let parts = Parts {
             sip,
             media,
             store,
+            recognisers,
+            comments,
             selector: Mutex::new(selector),
             live: ArcSwap::from_pointee(live),
             ending: ending_rx,
@@ -102,6 +111,7 @@ impl Service {
         let service = Self {
             parts: Arc::new(parts),
             ready,
+            ears,
             ending,
             endpoint,
             calls: JoinSet::new(),

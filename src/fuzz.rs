@@ -30,11 +30,20 @@ pub fn dtmf(data: &[u8]) {
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let checked = config::parse_text(text);
-    let survey = dialogue::SurveySet::read(Path::new("fuzz.toml"), text, &EveryPrompt);
+    let has = dialogue::Catalogues { prompts: &EveryPrompt, grammars: &EveryGrammar };
+    let survey = dialogue::SurveySet::read(Path::new("fuzz.toml"), text, has);
     drop((checked, survey));
 }
 
 struct EveryPrompt;
+
+struct EveryGrammar;
+
+impl crate::domain::GrammarCatalogue for EveryGrammar {
+    fn meanings(&self, _: &crate::domain::Language, _: &str) -> Option<Vec<crate::domain::Meaning>> {
+        Some(vec![crate::domain::Meaning::Repeat])
+    }
+}
 
 impl crate::domain::PromptCatalogue for EveryPrompt {
     fn duration(

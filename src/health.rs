@@ -1,6 +1,8 @@
-//! `/healthz`, `/readyz` and `/metrics` on a loopback listener.
+//! `/healthz`, `/readyz` and `/metrics` on a loopback listener. Speech that is missing makes the service no less ready:
+//! callers have their keys.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,9 +10,15 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use crate::config::{Config, SpeechModels};
+use crate::speech::Pool;
+use crate::speech::installed::{self, NoSpeech};
+use crate::speech::pool::LanguageState;
 
 /// Whether new calls are taken, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +29,48 @@ pub enum Readiness {
     NotReady(&'static str),
 }
 
+/// Who hears callers, and if nobody does, why.
+#[derive(Clone)]
+pub struct Ears {
+    /// The recogniser processes.
+    pub pool: Arc<Pool>,
+    /// Why there are none.
+    none: Option<NoSpeech>,
+}
+
+impl Ears {
+    /// Starts the recognisers that the configuration and the data folder have; without any, the service runs by
+    /// keypad only, and says so.
+    #[must_use]
+    pub fn open(config: &Config, models: &SpeechModels, data: &Path) -> Self {
+        let (pool, none) = match installed::installed(&config.speech, models, data) {
+            Ok(found) => (Pool::start(&config.speech, &found), None),
+            Err(none) => (Pool::silent(), Some(none)),
+        };
+        match &none {
+            Some(NoSpeech::Off) | None => {}
+            Some(none) => tracing::warn!("Keypad only: {none}"),
+        }
+        gauge!("aftercall_speech_keypad_only").set(if none.is_some() { 1.0 } else { 0.0 });
+        Self { pool: Arc::new(pool), none }
+    }
+
+    /// One line for each language, or why there is none.
+    fn tell(&self) -> String {
+        if let Some(none) = &self.none {
+            return format!("speech: keypad only: {none}\n");
+        }
+        let line = |state: LanguageState| {
+            let now = if state.is_ready() { "ready" } else { "not ready, keypad only" };
+            format!("speech: {} {now} ({})\n", state.language, state.model)
+        };
+        self.pool.state().into_iter().map(line).collect()
+    }
+}
+
 #[derive(Clone)]
 struct Pages {
+    ears: Ears,
     metrics: Arc<PrometheusHandle>,
     ready: watch::Receiver<Readiness>,
 }
@@ -35,8 +83,9 @@ pub async fn serve(
     address: SocketAddr,
     metrics: PrometheusHandle,
     ready: watch::Receiver<Readiness>,
+    ears: Ears,
 ) -> std::io::Result<(SocketAddr, tokio::task::JoinHandle<()>)> {
-    let pages = Pages { metrics: Arc::new(metrics), ready };
+    let pages = Pages { ears, metrics: Arc::new(metrics), ready };
     let router = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
@@ -53,12 +102,14 @@ pub async fn serve(
 }
 
 async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
+    let speech = pages.ears.tell();
     match &*pages.ready.borrow() {
-        Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
-        Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        Readiness::Ready => (StatusCode::OK, format!("ready\n{speech}")),
+        Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n{speech}")),
     }
 }
 
 async fn render(State(pages): State<Pages>) -> impl IntoResponse {
+    drop(pages.ears.pool.state()); // Which brings its gauges up to date.
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], pages.metrics.render())
 }

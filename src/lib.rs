@@ -12,6 +12,7 @@
 //! | [`selection`] | who is surveyed, and why not | none |
 //! | [`sip`] | signalling: a protocol core without IO, and the sockets around it | sockets |
 //! | [`media`] | RTP, keys, talk, prompts on the wire; few threads own all legs | sockets, threads |
+//! | [`speech`] | grammars, where speech begins and ends, what was said; recognisers in processes of their own | processes |
 //! | [`prompts`] | recordings, loaded and encoded once | reads once |
 //! | [`dialogue`] | surveys as data, and the conversation as a machine | none |
 //! | [`scoring`] | CSAT, NPS, CES, FCR from value histograms, each with its interval | none |
@@ -21,14 +22,16 @@
 //! | [`caller`] | the other side: a scripted caller, on another SIP library | sockets |
 //! | [`cli`] | one thin file per subcommand | terminal |
 //!
-//! `domain` and `config` know nobody; `selection`, `sip`, `media`, `dialogue` and `scoring` are strangers to each
-//! other; `call` and `store` meet them. A test reads the sources and checks these arrows.
+//! `domain` and `config` know nobody; `selection`, `sip`, `media`, `speech`, `dialogue` and `scoring` are strangers to
+//! each other; `call` and `store` meet them. A test reads the sources and checks these arrows.
 //!
 //! # What holds everywhere
 //!
 //! - An answer is on disk before the caller hears what follows it.
 //! - A caller's number exists only as [`domain::CallerNumber`], which cannot be printed or written; what is kept is a
 //!   keyed hash. No number, name or transcript is in a log or a metric.
+//! - A caller's voice is kept only where the survey says so, and sealed under a key of its own.
+//! - Whatever happens to a recogniser, the keys work.
 //! - Pure modules take `now` as an argument. Whoever reads a clock owns a socket, a task or a terminal.
 //! - Every queue, table and buffer has a bound, and says what happens at it.
 //! - What strangers send is refused before it costs memory.
@@ -38,9 +41,9 @@
 //! A PBX sends INVITE. [`sip`] finds its trunk, counts it against limits, reads the offer and the context, and hands
 //! out an [`sip::Incoming`]. [`call::run`] asks [`selection`]; says no with a 603, or opens a leg in [`media`], writes
 //! *offered*, *decided* and *answered* to the [`store`], and answers. With the ACK the [`dialogue`] begins: it asks for
-//! prompts by name, the leg plays them and reports keys, the dialogue turns keys into answers, and each answer is
-//! written before the next prompt starts. At the end it hangs up; the leg gives its figures, the last fact is written,
-//! and the roll-ups that reports read were made in the same transactions.
+//! prompts by name, the leg plays them and reports keys, [`speech`] reports what was said, the dialogue turns both into
+//! answers, and each answer is written before the next prompt starts. At the end it hangs up; the leg gives its
+//! figures, the last fact is written, and the roll-ups that reports read were made in the same transactions.
 
 pub mod app;
 pub mod call;

@@ -8,6 +8,7 @@ use metrics::{counter, gauge, histogram};
 use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use super::ears::Ears;
 use super::{Shared, goodbye, perform};
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
@@ -15,7 +16,7 @@ use crate::domain::{
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
-use crate::store::Batch;
+use crate::store::{Batch, ResponseKey};
 
 /// Leg events that may wait for the driver.
 const LEG_EVENTS_MAX: usize = 32;
@@ -36,7 +37,7 @@ pub async fn run(parts: Shared, signals: CallSignals) {
 
 /// Facts alone.
 pub(super) fn batch_of(entries: Vec<Entry>) -> Batch {
-    Batch { entries, dialog: None }
+    Batch { entries, ..Batch::default() }
 }
 
 /// A journal line of now.
@@ -122,7 +123,7 @@ async fn hold(
     };
     let codec = incoming.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.codec);
     entries.push(entry(id, Fact::Answered { codec }));
-    let batch = Batch { entries, dialog: Some(incoming.trace.clone()) };
+    let batch = Batch { entries, dialog: Some(incoming.trace.clone()), key: None };
     if let Err(error) = parts.store.append(batch).await {
         error!("A call is refused, because it could not be stored: {error}");
         parts.sip.send(incoming.key, SipCommand::Reject { code: 503 }).await;
@@ -139,13 +140,18 @@ async fn hold(
         "Answered a call for the survey {}", survey.id
     );
     let live = parts.live.load_full();
+    let ears = survey.languages.iter().filter(|language| parts.recognisers.model(language).is_some());
+    let ears = ears.cloned().collect();
     let mut driver = Driver {
         parts,
         id,
         key: incoming.key,
-        dialogue: Dialogue::new(survey, language.as_ref()),
+        dialogue: Dialogue::new(survey, language.as_ref()).with_ears(ears),
         leg,
         prompts: Arc::clone(&live.prompts),
+        grammars: Arc::clone(&live.grammars),
+        ears: None,
+        key_of_response: None,
         leg_events,
         sip_events: events,
         outcome: None,
@@ -163,6 +169,10 @@ pub(super) struct Driver<'a> {
     pub dialogue: Dialogue,
     pub leg: Option<Leg>,
     pub prompts: Arc<crate::prompts::Library>,
+    pub grammars: Arc<crate::speech::grammar::Grammars>,
+    pub ears: Option<Ears>,
+    /// The key of what is recorded of this caller, once there is something.
+    pub key_of_response: Option<ResponseKey>,
     leg_events: mpsc::Receiver<LegEvent>,
     sip_events: mpsc::Receiver<SipEvent>,
     pub outcome: Option<Outcome>,
@@ -181,9 +191,10 @@ impl Driver<'_> {
                 biased;
                 event = self.sip_events.recv(), if !self.sip_over => self.on_sip(event),
                 Some(event) = self.leg_events.recv() => self.on_leg(event),
-                changed = ending.wait_for(|on| *on), if !drained => {
+                event = Ears::recv(&mut self.ears) => self.on_speech(event).await,
+                on = async { ending.wait_for(|on| *on).await.is_ok() }, if !drained => {
                     drained = true;
-                    changed.is_ok().then_some(Event::Drain)
+                    on.then_some(Event::Drain)
                 }
                 () = until(deadline) => Some(Event::Timeout),
             };

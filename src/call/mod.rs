@@ -1,14 +1,16 @@
-//! One task per call: joins signalling, media, conversation and store. It drives and decides nothing: who is surveyed
+//! One task per call: joins signalling, media, speech, conversation and store. It drives and decides nothing: who is surveyed
 //! is `selection`'s word, what is said is `dialogue`'s.
 
 mod driver;
+mod ears;
 mod goodbye;
 mod perform;
+pub mod transcribe;
 
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use driver::run;
 
@@ -16,7 +18,8 @@ use crate::config::Live;
 use crate::media::MediaEngine;
 use crate::selection::Selector;
 use crate::sip::SipHandle;
-use crate::store::Store;
+use crate::speech::Recognisers;
+use crate::store::{Comment, Store};
 
 /// What every call needs from the rest of the service.
 pub struct Parts {
@@ -26,6 +29,10 @@ pub struct Parts {
     pub media: MediaEngine,
     /// The database.
     pub store: Store,
+    /// Who hears callers.
+    pub recognisers: Arc<dyn Recognisers>,
+    /// Comments that wait for their text.
+    pub comments: mpsc::Sender<Comment>,
     /// Who is surveyed. Locked for one decision at a time, never over an await.
     pub selector: Mutex<Selector>,
     /// Configuration, surveys and prompts; a call keeps what it began with.

@@ -1,11 +1,11 @@
 //! One action of the conversation to one command.
 
-use super::driver::{Driver, batch_of, entry};
+use super::driver::{Driver, entry};
 use crate::dialogue::{Action, Actions};
-use crate::domain::{Entry, Language, PlayId, PromptName};
+use crate::domain::{Entry, Fact, Language, PlayId, PromptName};
 use crate::media::Times;
 use crate::sip::SipCommand;
-use crate::store::StoreError;
+use crate::store::{Batch, Comment, StoreError};
 use tracing::error;
 
 /// Performs actions in their order. Facts are on disk before a prompt that follows them begins, so that a caller who
@@ -35,6 +35,12 @@ pub(super) async fn all(driver: &mut Driver<'_>, actions: Actions) -> Result<(),
                     .send(driver.key, SipCommand::HangUp { cause: 200, text: "survey over" })
                     .await;
             }
+            Action::Listen { id, listen } => {
+                write(driver, &mut facts).await?;
+                driver.listen(id, listen);
+            }
+            Action::StopListening => driver.stop_listening(),
+            Action::FinishListening => driver.finish_listening(),
             Action::End(outcome) => driver.outcome = Some(outcome),
         }
     }
@@ -45,13 +51,38 @@ async fn write(driver: &Driver<'_>, facts: &mut Vec<Entry>) -> Result<(), StoreE
     if facts.is_empty() {
         return Ok(());
     }
-    let batch = batch_of(std::mem::take(facts));
+    let entries = std::mem::take(facts);
+    let key =
+        driver.key_of_response.clone().filter(|_| entries.iter().any(|entry| names_recording(&entry.fact)));
+    let batch = Batch { entries, key, ..Batch::default() };
+    let comments = batch.entries.iter().filter_map(comment_of).collect::<Vec<_>>();
     driver
         .parts
         .store
         .append(batch)
         .await
-        .inspect_err(|error| error!("An answer could not be stored: {error}"))
+        .inspect_err(|error| error!("An answer could not be stored: {error}"))?;
+    for comment in comments {
+        // Those for which there is no place are found in the database at the next start.
+        driver.parts.comments.try_send(comment).ok();
+    }
+    Ok(())
+}
+
+fn comment_of(entry: &Entry) -> Option<Comment> {
+    match &entry.fact {
+        Fact::Comment { recording, language, .. } => Some(Comment {
+            call: entry.call,
+            recording: *recording,
+            language: language.clone(),
+            tried_without_model: false,
+        }),
+        _ => None,
+    }
+}
+
+fn names_recording(fact: &Fact) -> bool {
+    matches!(fact, Fact::Comment { .. } | Fact::Heard { recording: Some(_), .. })
 }
 
 fn play(driver: &Driver<'_>, id: PlayId, language: &Language, names: &[PromptName]) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::Voices;
 use super::plan::{CallPlan, KeyVia, Step};
 use super::simulate::{Behaviour, Profile, Simulation};
 use crate::domain::Digit;
@@ -67,7 +68,10 @@ impl<'a> Centre<'a> {
         let plan = CallPlan {
             from: format!("+3120{:07}", random.random_range(0..10_000_000)),
             headers,
-            script: script(behaviour, simulation.profile, &answers, random),
+            script: match behaviour {
+                Behaviour::Speak => spoken(&simulation.voices, simulation.profile, &answers, random),
+                _ => script(behaviour, simulation.profile, &answers, random),
+            },
             limit: Duration::from_secs(300),
             ..CallPlan::default()
         };
@@ -125,7 +129,7 @@ fn script(behaviour: Behaviour, profile: Profile, answers: &[String], random: &m
             }
         }
         Behaviour::Refuse => answer(&mut steps, "9", think(100, 800)),
-        Behaviour::Silent => {}
+        Behaviour::Silent | Behaviour::Speak => {}
         Behaviour::Leave => {
             let before = answers.len().saturating_sub(1);
             for keys in answers.iter().take(before / 2) {
@@ -137,6 +141,32 @@ fn script(behaviour: Behaviour, profile: Profile, answers: &[String], random: &m
     }
     steps.push(Step::Bye(GOODBYE_MAX));
     steps
+}
+
+/// Somebody who says the answers, each when a prompt has ended.
+fn spoken(voices: &Voices, profile: Profile, answers: &[String], random: &mut StdRng) -> Vec<Step> {
+    let voice = random.random_range(0..voices.count().max(1));
+    let heard = Step::Quiet { quiet: QUESTION_OVER, within: PROMPT_MAX };
+    let mut steps = Vec::new();
+    for (number, keys) in answers.iter().enumerate() {
+        let resolved = profile == Profile::Service && number + 2 == answers.len();
+        let word = if resolved { yes_or_no(keys) } else { number_word(keys) };
+        let pause = Step::Pause(Duration::from_millis(random.random_range(100..900)));
+        let Some(said) = voices.say(voice, word) else { continue };
+        steps.extend([heard.clone(), pause, Step::Speak(said)]);
+    }
+    steps.push(Step::Bye(GOODBYE_MAX));
+    steps
+}
+
+fn yes_or_no(keys: &str) -> &'static str {
+    if keys == "1" { "yes" } else { "no" }
+}
+
+fn number_word(keys: &str) -> &'static str {
+    const WORDS: [&str; 11] =
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    keys.parse().ok().and_then(|number: usize| WORDS.get(number).copied()).unwrap_or("zero")
 }
 
 #[cfg(test)]

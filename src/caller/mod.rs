@@ -17,6 +17,7 @@ mod simulate;
 mod steps;
 mod target;
 mod transport;
+mod voices;
 
 use std::io;
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ pub use plan::{
 };
 pub use simulate::{Behaviour, Mix, Profile, Progress, Simulation, Summary, simulate};
 pub use target::{Target, TargetError, Transport};
+pub use voices::Voices;
 
 /// Why there is no caller.
 #[derive(Debug, thiserror::Error)]

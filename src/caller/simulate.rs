@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::centre::Centre;
 use super::plan::{CallReport, EndedBy};
-use super::{Caller, steps};
+use super::{Caller, Voices, steps};
 
 /// What callers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,11 +30,13 @@ pub enum Behaviour {
     Refuse,
     /// Hangs up half way.
     Leave,
+    /// Says the answers.
+    Speak,
 }
 
 impl Behaviour {
-    const ALL: [Self; 6] =
-        [Self::Answer, Self::WrongKey, Self::Silent, Self::BargeIn, Self::Refuse, Self::Leave];
+    const ALL: [Self; 7] =
+        [Self::Answer, Self::WrongKey, Self::Silent, Self::BargeIn, Self::Refuse, Self::Leave, Self::Speak];
 
     fn name(self) -> &'static str {
         match self {
@@ -44,6 +46,7 @@ impl Behaviour {
             Self::BargeIn => "barge",
             Self::Refuse => "refuse",
             Self::Leave => "leave",
+            Self::Speak => "speak",
         }
     }
 }
@@ -54,23 +57,23 @@ pub struct Mix(BTreeMap<Behaviour, u32>);
 
 impl Default for Mix {
     fn default() -> Self {
-        Self(Behaviour::ALL.into_iter().zip([50, 10, 8, 18, 4, 10]).collect())
+        Self(Behaviour::ALL.into_iter().zip([50, 10, 8, 18, 4, 10, 0]).collect())
     }
 }
 
 impl FromStr for Mix {
     type Err = String;
 
-    /// Reads `answer=50,wrong=10,silent=8,barge=18,refuse=4,leave=10`; what is not named does not happen.
+    /// Reads `answer=50,wrong=10,silent=8,barge=18,refuse=4,leave=10,speak=0`; what is not named does not happen.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut shares = BTreeMap::new();
         for part in text.split(',') {
             let (name, weight) =
                 part.split_once('=').ok_or_else(|| format!("{part:?} is not NAME=WEIGHT"))?;
-            let behaviour = Behaviour::ALL
-                .into_iter()
-                .find(|behaviour| behaviour.name() == name.trim())
-                .ok_or_else(|| format!("{name:?} is none of answer, wrong, silent, barge, refuse, leave"))?;
+            let behaviour =
+                Behaviour::ALL.into_iter().find(|behaviour| behaviour.name() == name.trim()).ok_or_else(
+                    || format!("{name:?} is none of answer, wrong, silent, barge, refuse, leave, speak"),
+                )?;
             let weight: u16 = weight.trim().parse().map_err(|_| format!("{weight:?} is not a weight"))?;
             shares.insert(behaviour, u32::from(weight));
         }
@@ -82,6 +85,12 @@ impl FromStr for Mix {
 }
 
 impl Mix {
+    /// Whether anybody speaks.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        self.0.get(&Behaviour::Speak).is_some_and(|&weight| weight > 0)
+    }
+
     pub(super) fn draw(&self, random: &mut StdRng) -> Behaviour {
         let mut left = random.random_range(0..self.0.values().sum::<u32>().max(1));
         for (&behaviour, &weight) in &self.0 {
@@ -137,6 +146,8 @@ pub struct Simulation {
     pub mix: Mix,
     /// What they are asked.
     pub profile: Profile,
+    /// How those sound who speak.
+    pub voices: Voices,
     /// Share of the calls that agents send on purpose, 0-1.
     pub triggered: f64,
     /// Mark the calls as test calls (`X-Aftercall-Test: 1`).
@@ -156,6 +167,7 @@ impl Default for Simulation {
             seed: 1,
             mix: Mix::default(),
             profile: Profile::default(),
+            voices: Voices::default(),
             triggered: 0.05,
             test: false,
             headers: Vec::new(),

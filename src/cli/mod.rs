@@ -14,6 +14,7 @@ mod report;
 mod serve;
 mod simulate;
 mod speech;
+mod story;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

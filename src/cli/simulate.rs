@@ -1,11 +1,12 @@
 //! `aftercall simulate`.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::caller::{Mix, Profile, Simulation, simulate};
+use crate::caller::{Mix, Profile, Simulation, Voices, simulate};
 
 /// A contact centre.
 #[derive(Debug, clap::Args)]
@@ -34,8 +35,11 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Weights of what callers do.
-    #[arg(long, default_value = "answer=50,wrong=10,silent=8,barge=18,refuse=4,leave=10")]
+    #[arg(long, default_value = "answer=50,wrong=10,silent=8,barge=18,refuse=4,leave=10,speak=0")]
     mix: Mix,
+    /// Folder of what speaking callers say, WORD.VOICE.wav.
+    #[arg(long, value_name = "DIR", default_value = "tests/voices/en")]
+    voices: PathBuf,
     /// The questions that callers expect: service, short or mood.
     #[arg(long, default_value = "service")]
     profile: Profile,
@@ -70,7 +74,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(caller) => caller,
         Err(code) => return Ok(code),
     };
+    let voices = match args.mix.speaks() {
+        true => Voices::load(&args.voices).map_err(anyhow::Error::msg)?,
+        false => Voices::default(),
+    };
     let simulation = Simulation {
+        voices,
         calls: args.calls,
         rate: args.rate,
         concurrent: args.concurrent,

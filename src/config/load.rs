@@ -7,8 +7,9 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::{Checked, Config, Fault, SpeechConfig, SpeechModels};
-use crate::dialogue::{SurveyError, SurveySet, Warning};
+use crate::dialogue::{Catalogues, SurveyError, SurveySet, Warning};
 use crate::prompts::{Library, PromptsError};
+use crate::speech::grammar::{GrammarError, Grammars};
 
 /// Prefix of environment variables that override a key: `AFTERCALL_SIP__CALLS_MAX=100` is `[sip] calls_max = 100`.
 const PREFIX: &str = "AFTERCALL_";
@@ -45,14 +46,17 @@ pub enum ConfigError {
     /// Survey files are wrong.
     #[error("{}", Lines(.0))]
     Surveys(Vec<SurveyError>),
+    /// Grammar files are wrong.
+    #[error("{}", Lines(.0))]
+    Grammars(Vec<GrammarError>),
     /// Prompts are missing or wrong.
     #[error(transparent)]
     Prompts(#[from] PromptsError),
 }
 
-struct Lines<'a>(&'a [SurveyError]);
+struct Lines<'a, T>(&'a [T]);
 
-impl fmt::Display for Lines<'_> {
+impl<T: fmt::Display> fmt::Display for Lines<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, error) in self.0.iter().enumerate() {
             write!(f, "{}{error}", if i > 0 { "\n" } else { "" })?;
@@ -71,13 +75,15 @@ pub struct Live {
     pub surveys: SurveySet,
     /// The prompts, encoded.
     pub prompts: Arc<Library>,
+    /// What callers may say.
+    pub grammars: Arc<Grammars>,
     /// The recogniser models that may be used.
     pub speech_models: SpeechModels,
     /// What is worth a look in the survey files.
     pub warnings: Vec<Warning>,
 }
 
-/// Reads a configuration file, its surveys and its prompts.
+/// Reads a configuration file, its surveys, its prompts and its grammars.
 ///
 /// # Errors
 /// The first fault of the configuration, or every fault of the surveys.
@@ -86,6 +92,7 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
     let base = file.parent().unwrap_or(Path::new("."));
     config.service.surveys = base.join(&config.service.surveys);
     config.service.prompts = base.join(&config.service.prompts);
+    config.service.grammars = base.join(&config.service.grammars);
     for auth in config.trunk.iter_mut().filter_map(|trunk| trunk.auth.as_mut()) {
         auth.password_file = base.join(&auth.password_file);
     }
@@ -97,10 +104,11 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
     }
     let speech_models = speech_models(file, &mut config.speech)?;
     let prompts = Arc::new(Library::load(&config.service.prompts)?);
-    let (surveys, warnings) =
-        SurveySet::load(&config.service.surveys, prompts.as_ref()).map_err(ConfigError::Surveys)?;
+    let grammars = Arc::new(Grammars::load(&config.service.grammars).map_err(ConfigError::Grammars)?);
+    let has = Catalogues { prompts: prompts.as_ref(), grammars: grammars.as_ref() };
+    let (surveys, warnings) = SurveySet::load(&config.service.surveys, has).map_err(ConfigError::Surveys)?;
     check_references(file, &config, &surveys)?;
-    Ok(Live { config, surveys, prompts, speech_models, warnings })
+    Ok(Live { config, surveys, prompts, grammars, speech_models, warnings })
 }
 
 /// Makes the paths of `[speech]` absolute as those of other sections are, and reads the file of models. Only a file that
@@ -317,6 +325,30 @@ mod tests {
         assert_eq!(twice, "a.toml:10: [[trunk]] number 2: name: pbx is used twice");
         let open = fault(&format!("{GOOD}\n[http]\nlisten = \"0.0.0.0:80\"\n"));
         assert!(open.starts_with("a.toml:10: [http] listen: 0.0.0.0:80 is no loopback"), "{open}");
+    }
+
+    /// Every prompt there is.
+    struct Prompts;
+
+    impl crate::domain::PromptCatalogue for Prompts {
+        fn duration(
+            &self,
+            _: &crate::domain::Language,
+            _: &crate::domain::PromptName,
+        ) -> Option<std::time::Duration> {
+            Some(std::time::Duration::from_secs(3))
+        }
+    }
+
+    #[test]
+    fn the_shipped_surveys_and_grammars_are_sound() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let grammars = Grammars::load(&top.join("grammars")).unwrap();
+        let has = Catalogues { prompts: &Prompts, grammars: &grammars };
+        let (surveys, warnings) = SurveySet::load(&top.join("config/surveys"), has).unwrap();
+        assert_eq!(warnings, []);
+        let names: Vec<_> = surveys.iter().map(|survey| survey.id.as_str()).collect();
+        assert_eq!(names, ["bench", "media", "mood", "service", "short", "sig", "words"]);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct ServiceConfig {
     pub surveys: PathBuf,
     /// Folder of the prompts, relative to the configuration file.
     pub prompts: PathBuf,
+    /// Folder of the grammars of spoken answers, relative to the configuration file.
+    pub grammars: PathBuf,
     /// How long running surveys may go on after SIGTERM before they are ended politely: 0 s - 1 h.
     #[serde(with = "humantime_serde")]
     pub drain_max: Duration,
@@ -60,7 +62,12 @@ pub struct ServiceConfig {
 
 impl Default for ServiceConfig {
     fn default() -> Self {
-        Self { surveys: "surveys".into(), prompts: "../prompts".into(), drain_max: Duration::from_secs(180) }
+        Self {
+            surveys: "surveys".into(),
+            prompts: "../prompts".into(),
+            grammars: "../grammars".into(),
+            drain_max: Duration::from_secs(180),
+        }
     }
 }
 

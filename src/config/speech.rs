@@ -1,5 +1,6 @@
 //! `[speech]`, and the file of models that it names.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,11 +56,13 @@ pub struct SpeechConfig {
     /// Longest such wait. Range `restart_min` - 1 h.
     #[serde(with = "humantime_serde")]
     pub restart_max: Duration,
-    /// Most memory of one process, in MiB. Range 64-65536.
+    /// Most memory of one process, in MiB; what the library reserves and does not use counts. Range 256-65536.
     pub memory_max_mib: u64,
     /// Most audio that may wait on its way to one process, in KiB; an utterance that does not fit is given up. Range
     /// 64-65536. Background processes get 16 times as much.
     pub queue_kib: usize,
+    /// Groups of key words to be counted in comments: a name, and the words and phrases that stand for it.
+    pub key_words: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for SpeechConfig {
@@ -78,6 +81,7 @@ impl Default for SpeechConfig {
             restart_max: Duration::from_secs(60),
             memory_max_mib: 1024,
             queue_kib: 1024,
+            key_words: BTreeMap::new(),
         }
     }
 }
@@ -100,8 +104,8 @@ impl Checked for SpeechConfig {
         if self.restart_max < self.restart_min || self.restart_max > Duration::from_secs(3600) {
             return Err(Fault::new("restart_max", "must lie between restart_min and 1 h"));
         }
-        if !(64..=65_536).contains(&self.memory_max_mib) {
-            return Err(Fault::new("memory_max_mib", "must lie in 64-65536"));
+        if !(256..=65_536).contains(&self.memory_max_mib) {
+            return Err(Fault::new("memory_max_mib", "must lie in 256-65536"));
         }
         if !(64..=65_536).contains(&self.queue_kib) {
             return Err(Fault::new("queue_kib", "must lie in 64-65536"));

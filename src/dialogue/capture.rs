@@ -15,6 +15,8 @@ pub(super) enum Reading {
     Repeat,
     /// The caller declines.
     Refuse,
+    /// The end of a comment, or none at all.
+    Finish,
     /// No input at all: `#` with nothing to end, or a key that telephones do not have (`A`-`D`).
     Nothing,
     /// A key that is not on offer.
@@ -26,9 +28,10 @@ pub(super) fn read_key(question: &Question, digit: Digit) -> Reading {
     if question.refuse_key == Some(digit) {
         return Reading::Refuse;
     }
-    match digit.as_char() {
-        '*' => return Reading::Repeat,
-        '#' | 'A'..='D' => return Reading::Nothing,
+    match (digit.as_char(), &question.answers) {
+        ('*', _) => return Reading::Repeat,
+        ('#', Answers::Comment { .. }) => return Reading::Finish,
+        ('#' | 'A'..='D', _) => return Reading::Nothing,
         _ => {}
     }
     let answer = match &question.answers {
@@ -44,6 +47,9 @@ pub(super) fn read_key(question: &Question, digit: Digit) -> Reading {
             '2' => Some(AnswerValue::YesNo(false)),
             _ => None,
         },
+        Answers::Comment { .. } => {
+            return Reading::Nothing; // Pressed by a cheek, while they speak.
+        }
         Answers::Menu(choices) => {
             choices.iter().find(|c| c.key == digit).map(|c| AnswerValue::Choice(c.label.clone()))
         }

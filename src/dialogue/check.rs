@@ -1,6 +1,8 @@
 //! From a survey as written to a survey that can be held: every rule of `check-config` about surveys.
 
-use std::collections::BTreeSet;
+mod length;
+mod voice;
+
 use std::ops::Range;
 use std::time::Duration;
 
@@ -8,15 +10,15 @@ use humantime_serde::Serde;
 use toml::Spanned;
 
 use super::load::{
-    Fault, Notes, RawAfterAttempts, RawAfterRefuse, RawChoice, RawPatience, RawQuestion, RawScale, RawSurvey,
+    Catalogues, Fault, Notes, RawAfterAttempts, RawAfterRefuse, RawChoice, RawPatience, RawQuestion,
+    RawScale, RawSurvey,
 };
 use super::survey::{
     AfterAttempts, AfterRefuse, Answers, BargeIn, Choice, Form, Operator, Patience, Question, Questions,
     Survey, When, language_prompt, language_question,
 };
 use crate::domain::{
-    AnswerValue, Better, Digit, Language, PromptCatalogue, PromptName, QuestionId, QuestionKind, Scale,
-    SurveyVersion,
+    AnswerValue, Better, Digit, Language, PromptName, QuestionId, QuestionKind, Scale, SurveyVersion,
 };
 
 const QUESTIONS_MAX: usize = 20;
@@ -24,19 +26,12 @@ const CHOICES: std::ops::RangeInclusive<usize> = 2..=4;
 const ATTEMPTS: u8 = 2;
 const NO_INPUT_AFTER: Duration = Duration::from_secs(5);
 const SECOND_KEY_WAIT: Duration = Duration::from_millis(1200);
-/// Longer surveys lose callers.
-const LENGTH_WARN: Duration = Duration::from_secs(60);
-/// What a caller takes to press a key after a question, for the estimate of the length.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
 
 /// Checks a survey; `None`, or faults in the notes, when it cannot be held.
-pub(super) fn survey(
-    notes: &mut Notes<'_>,
-    raw: RawSurvey,
-    catalogue: &dyn PromptCatalogue,
-) -> Option<Survey> {
+pub(super) fn survey(notes: &mut Notes<'_>, raw: RawSurvey, has: Catalogues<'_>) -> Option<Survey> {
     let id = notes.survey_id()?;
-    let mut check = Check { notes, catalogue, languages: Vec::new() };
+    let keep_audio = raw.voice.as_ref().map(|voice| voice.keep_audio);
+    let mut check = Check { notes, has, languages: Vec::new(), keep_audio };
     check.languages(&raw);
     let form = check.form(&raw)?;
     let survey = Survey {
@@ -47,14 +42,16 @@ pub(super) fn survey(
         ask_language: raw.ask_language,
         form,
     };
-    warn_of_length(notes, &survey, catalogue);
+    length::warn_of_length(notes, &survey, has.prompts);
     Some(survey)
 }
 
-struct Check<'a, 'n> {
-    notes: &'a mut Notes<'n>,
-    catalogue: &'a dyn PromptCatalogue,
-    languages: Vec<Language>,
+pub(super) struct Check<'a, 'n> {
+    pub(super) notes: &'a mut Notes<'n>,
+    pub(super) has: Catalogues<'a>,
+    pub(super) languages: Vec<Language>,
+    /// Set in surveys that may be answered by voice: whether audio is kept unless a question says otherwise.
+    pub(super) keep_audio: Option<bool>,
 }
 
 impl Check<'_, '_> {
@@ -72,7 +69,7 @@ impl Check<'_, '_> {
         }
         for (i, language) in self.languages.iter().enumerate() {
             let name = language_prompt(i + 1);
-            if self.catalogue.duration(language, &name).is_none() {
+            if self.has.prompts.duration(language, &name).is_none() {
                 let fault = Fault::NoPrompt { language: language.clone(), name };
                 self.notes.fault(span.clone(), "ask_language", fault);
             }
@@ -101,6 +98,7 @@ impl Check<'_, '_> {
         let sorry = self.prompt_or(raw.sorry.as_ref(), "sorry");
         let no_input = self.prompt_or(raw.no_input.as_ref(), "no_input");
         let no_match = self.prompt_or(raw.no_match.as_ref(), "no_match");
+        let voice = raw.voice.as_ref().map(|voice| self.voice_prompts(voice));
         let language_menu = self.patience([&raw.defaults]);
         let all: Vec<QuestionId> = raw.questions.iter().map(|q| q.id.get_ref().clone()).collect();
         let mut questions: Vec<Question> = Vec::new();
@@ -111,7 +109,7 @@ impl Check<'_, '_> {
                 questions.push(question);
             }
         }
-        Some(Form::Questions(Questions { greeting, thanks, goodbye, sorry, language_menu, questions }))
+        Some(Form::Questions(Questions { greeting, thanks, goodbye, sorry, voice, language_menu, questions }))
     }
 
     fn question(&mut self, raw: &RawQuestion, around: &Around<'_>, earlier: &[Question]) -> Option<Question> {
@@ -138,6 +136,7 @@ impl Check<'_, '_> {
         let no_input = raw.no_input.as_ref().map(|name| self.prompt(name, "no_input"));
         let no_match = raw.no_match.as_ref().map(|name| self.prompt(name, "no_match"));
         let answers = self.answers(raw)?;
+        let voice = self.voice(raw, &answers);
         let refuse_key = raw.refuse_key.as_ref().map(|key| self.refuse_key(key, &answers));
         Some(Question {
             id,
@@ -156,10 +155,12 @@ impl Check<'_, '_> {
             after_attempts: match raw.after_attempts.or(around.defaults.after_attempts) {
                 Some(RawAfterAttempts::Skip) => AfterAttempts::Skip,
                 Some(RawAfterAttempts::End) => AfterAttempts::End,
-                Some(RawAfterAttempts::GoOn) | None => AfterAttempts::GoOn,
+                Some(RawAfterAttempts::GoOn) => AfterAttempts::GoOn,
+                None if *raw.kind.get_ref() == QuestionKind::Comment => AfterAttempts::Skip,
+                None => AfterAttempts::GoOn,
             },
             barge_in: if raw.barge_in == Some(false) { BargeIn::No } else { BargeIn::ByKey },
-            grammar: raw.grammar.clone(),
+            voice,
         })
     }
 
@@ -187,10 +188,7 @@ impl Check<'_, '_> {
             QuestionKind::Ces => self.rating(raw.scale.as_ref(), None, raw.kind.span()),
             QuestionKind::Fcr | QuestionKind::YesNo => Some(Answers::YesNo),
             QuestionKind::Menu => self.menu(&raw.choices, raw.kind.span()),
-            QuestionKind::Comment => {
-                self.notes.fault(raw.kind.span(), "kind", Fault::NeedsSpeech);
-                None
-            }
+            QuestionKind::Comment => Some(self.comment(raw)),
         }
     }
 
@@ -256,6 +254,7 @@ impl Check<'_, '_> {
             }
             Answers::YesNo => matches!(number, Some(1 | 2)),
             Answers::Menu(choices) => choices.iter().any(|c| c.key == key),
+            Answers::Comment { .. } => false,
         };
         if taken {
             self.notes.fault(raw.span(), "refuse_key", Fault::RefuseKeyTaken(key));
@@ -343,7 +342,7 @@ impl Check<'_, '_> {
 
     fn exists(&mut self, name: &PromptName, key: &str, at: Range<usize>) {
         for language in &self.languages {
-            if self.catalogue.duration(language, name).is_none() {
+            if self.has.prompts.duration(language, name).is_none() {
                 let fault = Fault::NoPrompt { language: language.clone(), name: name.clone() };
                 self.notes.fault(at.clone(), key, fault);
             }
@@ -391,26 +390,4 @@ fn parse_when<'q>(
     let beside = || value.parse().ok().filter(|_| ordered).map(AnswerValue::Rating);
     let value = values.into_iter().find(|v| v.to_string() == value).or_else(beside).ok_or_else(impossible)?;
     Ok((When { question: question.id.clone(), operator, value }, question))
-}
-
-/// Warns when the longest way through the survey takes too long in some language.
-fn warn_of_length(notes: &mut Notes<'_>, survey: &Survey, catalogue: &dyn PromptCatalogue) {
-    let Form::Questions(form) = &survey.form else { return };
-    let longest = survey.languages.iter().map(|language| (length(form, language, catalogue), language)).max();
-    if let Some((length, language)) = longest.filter(|(length, _)| *length > LENGTH_WARN) {
-        notes.warn(format!(
-            "takes up to {} s in {language}; over {} s callers leave",
-            length.as_secs(),
-            LENGTH_WARN.as_secs()
-        ));
-    }
-}
-
-/// The estimated length of the longest way through a survey, every question asked once and answered at once.
-fn length(form: &Questions, language: &Language, catalogue: &dyn PromptCatalogue) -> Duration {
-    let once: BTreeSet<_> = form.greeting.iter().chain([&form.thanks]).collect();
-    let said = once.into_iter().chain(form.questions.iter().flat_map(|q| &q.prompts));
-    let speech: Duration = said.filter_map(|name| catalogue.duration(language, name)).sum();
-    let answers = u32::try_from(form.questions.len()).unwrap_or(u32::MAX);
-    speech + ANSWER_TIME.saturating_mul(answers)
 }

@@ -14,8 +14,18 @@ use toml::Spanned;
 use super::check;
 use super::survey::Survey;
 use crate::domain::{
-    Better, Digit, Language, PromptCatalogue, PromptName, QuestionId, QuestionKind, SurveyId,
+    Better, Digit, GrammarCatalogue, Language, PromptCatalogue, PromptName, QuestionId, QuestionKind,
+    SurveyId,
 };
+
+/// What surveys may refer to.
+#[derive(Clone, Copy)]
+pub struct Catalogues<'a> {
+    /// The prompts there are.
+    pub prompts: &'a dyn PromptCatalogue,
+    /// The grammars there are.
+    pub grammars: &'a dyn GrammarCatalogue,
+}
 
 /// All surveys there are.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +36,7 @@ impl SurveySet {
     ///
     /// # Errors
     /// All faults of all files, not only the first; see [`Fault`].
-    pub fn load(
-        folder: &Path,
-        prompts: &dyn PromptCatalogue,
-    ) -> Result<(Self, Vec<Warning>), Vec<SurveyError>> {
+    pub fn load(folder: &Path, has: Catalogues<'_>) -> Result<(Self, Vec<Warning>), Vec<SurveyError>> {
         let (mut set, mut warnings, mut errors) = (Self::default(), Vec::new(), Vec::new());
         let unreadable = |path: &Path, error: std::io::Error| SurveyError {
             file: path.to_owned(),
@@ -50,7 +57,7 @@ impl SurveySet {
                     continue;
                 }
             };
-            match Self::read(&path, &text, prompts) {
+            match Self::read(&path, &text, has) {
                 Ok((survey, warned)) => {
                     warnings.extend(warned);
                     set.0.insert(survey.id.clone(), Arc::new(survey));
@@ -68,10 +75,10 @@ impl SurveySet {
     pub fn read(
         path: &Path,
         text: &str,
-        prompts: &dyn PromptCatalogue,
+        has: Catalogues<'_>,
     ) -> Result<(Survey, Vec<Warning>), Vec<SurveyError>> {
         let mut notes = Notes { path, text, errors: Vec::new(), warnings: Vec::new() };
-        let survey = notes.parse().and_then(|raw| check::survey(&mut notes, raw, prompts));
+        let survey = notes.parse().and_then(|raw| check::survey(&mut notes, raw, has));
         match survey {
             Some(survey) if notes.errors.is_empty() => Ok((survey, notes.warnings)),
             _ => Err(notes.errors),
@@ -157,8 +164,16 @@ pub enum Fault {
     ReservedId(QuestionId),
     #[error("there is no recording {name} in {language}")]
     NoPrompt { language: Language, name: PromptName },
-    #[error("needs speech recognition, which this version does not have")]
-    NeedsSpeech,
+    #[error("there is no grammar {grammar} in any language of the survey")]
+    NoGrammar { grammar: String },
+    #[error("the grammar {grammar} can mean {meaning:?} in {language}, which is no answer to this question")]
+    GrammarMeaning { language: Language, grammar: String, meaning: String },
+    #[error("a choice that can be answered by voice needs `heard`: how it is called after \"I heard\"")]
+    NoHeardPrompt,
+    #[error("is a confidence above 0 and up to 1, and `confirm_at` is not above `accept_at`")]
+    Threshold,
+    #[error("is for surveys with a [voice] section")]
+    NoVoice,
     #[error("is needed for this kind: min, max and direction")]
     NoScale,
     #[error("is not for this kind of question")]
@@ -266,6 +281,7 @@ pub(super) struct RawSurvey {
     pub(super) play_forever: Option<Spanned<PromptName>>,
     #[serde(default)]
     pub(super) signalling_only: bool,
+    pub(super) voice: Option<RawVoice>,
     #[serde(default)]
     pub(super) defaults: RawPatience,
     #[serde(default, rename = "question")]
@@ -280,6 +296,19 @@ pub(super) struct RawPatience {
     pub(super) no_input_after: Option<Spanned<Serde<Duration>>>,
     pub(super) second_key_wait: Option<Spanned<Serde<Duration>>>,
     pub(super) after_attempts: Option<RawAfterAttempts>,
+}
+
+/// `[voice]`: callers may answer by voice.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVoice {
+    pub(super) greeting: Option<Spanned<PromptName>>,
+    pub(super) heard: Option<Spanned<PromptName>>,
+    pub(super) confirm: Option<Spanned<PromptName>>,
+    pub(super) no_match: Option<Spanned<PromptName>>,
+    pub(super) use_keys: Option<Spanned<PromptName>>,
+    #[serde(default)]
+    pub(super) keep_audio: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -318,7 +347,14 @@ pub(super) struct RawQuestion {
     #[serde(default)]
     pub(super) choices: Vec<RawChoice>,
     pub(super) barge_in: Option<bool>,
-    pub(super) grammar: Option<String>,
+    pub(super) voice: Option<bool>,
+    pub(super) grammar: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) voice_barge_in: bool,
+    pub(super) accept_at: Option<Spanned<f64>>,
+    pub(super) confirm_at: Option<Spanned<f64>>,
+    pub(super) keep_audio: Option<bool>,
+    pub(super) length_max: Option<Spanned<Serde<Duration>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -329,6 +365,8 @@ pub(super) struct RawScale {
     pub(super) direction: Better,
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) heard: BTreeMap<String, Spanned<PromptName>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -337,4 +375,5 @@ pub(super) struct RawChoice {
     pub(super) key: Spanned<Digit>,
     pub(super) label: Spanned<String>,
     pub(super) prompt: Option<Spanned<PromptName>>,
+    pub(super) heard: Option<Spanned<PromptName>>,
 }

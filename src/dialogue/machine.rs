@@ -1,7 +1,9 @@
 //! The machine: which question is open, what is awaited, what follows.
 
 mod closing;
+mod comment;
 mod keys;
+mod voice;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +15,9 @@ use keys::Taken;
 
 use super::{Action, Actions, Event, HOLD_MAX, PLAY_MAX, REPEATS_MAX};
 use crate::domain::{
-    AnswerValue, Digit, Fact, FailReason, Language, PlayId, PromptName, QuestionId, SkipReason,
+    AnswerValue, Digit, Fact, FailReason, Language, ListenId, PlayId, PromptName, QuestionId, SkipReason,
 };
+use voice::Offer;
 
 /// How often a prompt that plays forever is lined up at once, so that its joints are seldom heard.
 const LOOPS: usize = 64;
@@ -27,10 +30,17 @@ pub struct Dialogue {
     state: State,
     held_since: Option<Instant>,
     plays: u32,
+    /// The languages in which somebody can hear the caller.
+    ears: Vec<Language>,
+    listens: u32,
+    /// The order to listen that stands.
+    listening: Option<ListenId>,
     keys: u16,
     answers: Vec<(QuestionId, AnswerValue)>,
     /// How many answers there were before the last step: those after it are lost if it could not be written.
     answers_safe: usize,
+    /// A comment was left.
+    commented: bool,
     last_asked: Option<QuestionId>,
     /// A question that was due got no answer.
     missed: bool,
@@ -42,10 +52,27 @@ pub struct Dialogue {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Fresh,
-    Greeting { play: PlayId, until: Instant },
-    Looping { play: PlayId },
-    Asking { asking: Asking, phase: Phase },
-    Closing { play: PlayId, until: Instant, failure: Option<FailReason> },
+    Greeting {
+        play: PlayId,
+        until: Instant,
+    },
+    Looping {
+        play: PlayId,
+    },
+    Asking {
+        asking: Asking,
+        phase: Phase,
+    },
+    /// The caller hung up in a comment, and what they said is awaited.
+    Parting {
+        asking: Asking,
+        until: Instant,
+    },
+    Closing {
+        play: PlayId,
+        until: Instant,
+        failure: Option<FailReason>,
+    },
     Ended,
 }
 
@@ -57,6 +84,15 @@ struct Asking {
     no_inputs: u8,
     no_matches: u8,
     repeats: u8,
+    mishears: u8,
+    /// Speech does not count any more.
+    keys_only: bool,
+    /// The caller began to speak.
+    spoken: bool,
+    /// They did so before the question was over.
+    spoke_early: bool,
+    /// What the caller is asked to confirm.
+    offer: Option<Offer>,
     began: Instant,
 }
 
@@ -96,14 +132,25 @@ impl Dialogue {
             state: State::Fresh,
             held_since: None,
             plays: 0,
+            ears: Vec::new(),
+            listens: 0,
+            listening: None,
             keys: 0,
             answers: Vec::new(),
             answers_safe: 0,
+            commented: false,
             last_asked: None,
             missed: false,
             refused: false,
             ran_through: false,
         }
+    }
+
+    /// The same, with the languages in which somebody can hear the caller.
+    #[must_use]
+    pub fn with_ears(mut self, languages: Vec<Language>) -> Self {
+        self.ears = languages;
+        self
     }
 
     /// One step.
@@ -125,7 +172,18 @@ impl Dialogue {
             Event::CallerGone if matches!(self.state, State::Fresh) => {
                 self.end(Some(FailReason::Cancelled), Hanging::Caller, &mut out);
             }
+            Event::CallerGone if self.leaves_in_comment() => self.part(now, &mut out),
             Event::CallerGone => self.end(None, Hanging::Caller, &mut out),
+            Event::SpeechBegan(id) if self.listening == Some(id) => self.speech_began(now, &mut out),
+            Event::Heard { id, hearing, recording } if self.listening == Some(id) => {
+                self.heard(hearing, recording, now, &mut out);
+            }
+            Event::Recorded { id, comment } if self.listening == Some(id) => {
+                self.recorded(comment, now, &mut out);
+            }
+            Event::Deaf { id, why } if self.listening == Some(id) => self.deaf(why, now, &mut out),
+            // Of an order to listen that does not stand any more.
+            Event::SpeechBegan(_) | Event::Heard { .. } | Event::Recorded { .. } | Event::Deaf { .. } => {}
             Event::Drain => self.say_sorry(FailReason::Shutdown, now, &mut out),
             Event::StorageFailed => self.say_sorry(FailReason::Storage, now, &mut out),
             Event::MediaDead => self.end(Some(FailReason::NoMedia), Hanging::Us, &mut out),
@@ -139,7 +197,9 @@ impl Dialogue {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let until = match self.state {
             State::Fresh | State::Looping { .. } | State::Ended => return None,
-            State::Greeting { until, .. } | State::Closing { until, .. } => until,
+            State::Greeting { until, .. } | State::Closing { until, .. } | State::Parting { until, .. } => {
+                until
+            }
             State::Asking { phase, .. } => match phase {
                 Phase::Playing { until, .. } | Phase::Waiting { until } | Phase::SecondKey { until, .. } => {
                     until
@@ -162,6 +222,11 @@ impl Dialogue {
     #[must_use]
     pub fn answer_count(&self) -> usize {
         self.answers.len()
+    }
+
+    /// Whether the caller gave us anything.
+    fn has_responded(&self) -> bool {
+        self.commented || !self.answers.is_empty()
     }
 
     fn answered(&mut self, now: Instant, out: &mut Actions) {
@@ -191,7 +256,7 @@ impl Dialogue {
         if let Some(language) = self.language.clone() {
             out.record(Fact::LanguageSet { language });
         }
-        match self.form().greeting.clone() {
+        match self.greeting() {
             Some(prompt) => {
                 let play = self.play(vec![prompt], out);
                 self.state = State::Greeting { play, until: now + PLAY_MAX };
@@ -226,6 +291,9 @@ impl Dialogue {
         }
         let until = now + self.patience(asking.step).no_input_after;
         self.state = State::Asking { asking, phase: Phase::Waiting { until } };
+        if self.listening.is_none() {
+            self.listen(asking, out);
+        }
     }
 
     fn timeout(&mut self, now: Instant, out: &mut Actions) {
@@ -247,6 +315,7 @@ impl Dialogue {
                 };
                 self.take(asking, one, now, out);
             }
+            State::Parting { .. } => self.end(None, Hanging::Caller, out),
             State::Fresh | State::Looping { .. } | State::Ended => {}
         }
     }
@@ -260,6 +329,9 @@ impl Dialogue {
     }
 
     fn no_input(&mut self, asking: Asking, now: Instant, out: &mut Actions) {
+        if asking.offer.is_some() {
+            return self.mishear(asking, now, out);
+        }
         out.record(Fact::NoInput { question: self.question_id(asking.step), attempt: asking.attempt });
         let asking = Asking { no_inputs: asking.no_inputs + 1, ..asking };
         self.again_or_give_up(asking, asking.no_inputs, |q| &q.no_input, now, out);
@@ -325,7 +397,19 @@ impl Dialogue {
     }
 
     fn open(&mut self, step: Step, now: Instant, out: &mut Actions) {
-        let asking = Asking { step, attempt: 1, no_inputs: 0, no_matches: 0, repeats: 0, began: now };
+        let asking = Asking {
+            step,
+            attempt: 1,
+            no_inputs: 0,
+            no_matches: 0,
+            repeats: 0,
+            mishears: 0,
+            keys_only: false,
+            spoken: false,
+            spoke_early: false,
+            offer: None,
+            began: now,
+        };
         self.record_asked(asking, out);
         self.put(asking, None, now, out);
     }
@@ -338,6 +422,7 @@ impl Dialogue {
 
     /// Plays a question from its start, perhaps after a word on why.
     fn put(&mut self, asking: Asking, first: Option<PromptName>, now: Instant, out: &mut Actions) {
+        let asking = Asking { began: now, spoken: false, spoke_early: false, offer: None, ..asking };
         let phase = match asking.step {
             Step::Language => self.offer_language(0, now, out),
             Step::Question(index) => {
@@ -347,7 +432,10 @@ impl Dialogue {
                 Phase::Playing { play, until: now + PLAY_MAX, position: 0 }
             }
         };
-        self.state = State::Asking { asking: Asking { began: now, ..asking }, phase };
+        self.state = State::Asking { asking, phase };
+        if self.hears_while_playing(asking) {
+            self.listen(asking, out);
+        }
     }
 
     fn offer_language(&mut self, position: usize, now: Instant, out: &mut Actions) -> Phase {
@@ -362,6 +450,7 @@ impl Dialogue {
     }
 
     fn play_in(&mut self, language: Option<Language>, prompts: Vec<PromptName>, out: &mut Actions) -> PlayId {
+        self.deafen(out);
         self.plays += 1;
         let id = PlayId(self.plays);
         let language = language.expect("a checked survey speaks at least one language");
@@ -374,7 +463,7 @@ impl Dialogue {
         match self.state {
             State::Greeting { .. } | State::Looping { .. } | State::Closing { .. } => true,
             State::Asking { phase, .. } => phase_plays(phase),
-            State::Fresh | State::Ended => false,
+            State::Fresh | State::Parting { .. } | State::Ended => false,
         }
     }
 

@@ -9,6 +9,11 @@
 //!   it is the bounce of the key before, or was meant for the question before.
 //! - `#` with nothing to end, and the keys `A`-`D` that no caller has, change nothing.
 //! - Silence and wrong keys are counted apart; either alone can use up the attempts.
+//! - Speech is listened for when the question has been played (or during it, where the survey says so), and the first
+//!   key ends it. Speech that was not understood uses up no attempt: the second time the caller is sent to the keys.
+//! - What was heard and is not sure is asked back; `1` or "yes" takes it. Another answer by key takes that one instead.
+//! - "Stop" and "skip" are always asked back.
+//! - A caller who hangs up while they leave a comment has left it.
 //! - On hold nothing is timed and keys do not count. Off hold, a question that was cut short is put again from its
 //!   start, at no cost to the caller.
 
@@ -23,20 +28,27 @@ mod tests;
 use std::time::Duration;
 
 use crate::domain::{
-    Digit, Disposition, Fact, FailReason, KeyPath, Language, PlayId, PromptName, QuestionId,
+    Deaf, Digit, Disposition, Fact, FailReason, Hearing, KeyPath, Language, Listen, ListenId, PlayId,
+    PromptName, QuestionId, RecordingId,
 };
 
-pub use load::{Fault, SurveyError, SurveySet, Warning};
+pub use load::{Catalogues, Fault, SurveyError, SurveySet, Warning};
 pub use machine::Dialogue;
 pub use survey::{
     AfterAttempts, AfterRefuse, Answers, BargeIn, Choice, Form, Operator, Patience, Question, Questions,
-    Survey, When, language_prompt, language_question,
+    Survey, Voice, VoicePrompts, When, language_prompt, language_question,
 };
 
 /// The part of a question in which no key counts yet: nobody hears, understands and presses faster.
 pub const SETTLE: Duration = Duration::from_millis(250);
 /// A prompt that has not ended after this long is taken to have ended, so that a lost report cannot strand a caller.
 pub const PLAY_MAX: Duration = Duration::from_secs(120);
+/// The caller speaks: for so long we wait for what they say, and do not ask again.
+pub const UTTERANCE_MAX: Duration = Duration::from_secs(8);
+/// How long a recording that was asked for may take to come.
+pub const RECORDING_WAIT: Duration = Duration::from_secs(2);
+/// Utterances not understood at one question, before it is put for the keys alone.
+pub const MISHEARS_MAX: u8 = 2;
 /// A call held for longer is ended with what it has.
 pub const HOLD_MAX: Duration = Duration::from_secs(300);
 /// How often one question is repeated by `*`; a further `*` counts as a wrong key.
@@ -44,8 +56,19 @@ pub const REPEATS_MAX: u8 = 3;
 /// Raw keys kept per call; further ones still work and leave no trace.
 pub const KEYS_MAX: u16 = 256;
 
-/// What happens to a conversation.
+/// A comment as recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The audio.
+    pub recording: RecordingId,
+    /// Its length in ms.
+    pub length_ms: u32,
+    /// Whether its bound ended it.
+    pub cut: bool,
+}
+
+/// What happens to a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The call is up and audio can flow. Once per call.
     Answered,
@@ -57,6 +80,31 @@ pub enum Event {
         digit: Digit,
         /// How it came.
         path: KeyPath,
+    },
+    /// The caller began to speak.
+    SpeechBegan(ListenId),
+    /// The caller was heard to say something.
+    Heard {
+        /// The order to listen that it came by.
+        id: ListenId,
+        /// What was heard.
+        hearing: Box<Hearing>,
+        /// The audio, where it is kept.
+        recording: Option<RecordingId>,
+    },
+    /// A comment is over; `None` when nothing was said.
+    Recorded {
+        /// The order to listen that it came by.
+        id: ListenId,
+        /// The audio, which is on disk.
+        comment: Option<Recorded>,
+    },
+    /// The caller's voice cannot be heard.
+    Deaf {
+        /// The order to listen that it came by.
+        id: ListenId,
+        /// Why.
+        why: Deaf,
     },
     /// The far end hung up or cancelled.
     CallerGone,
@@ -88,6 +136,17 @@ pub enum Action {
     },
     /// Stop what plays, at once.
     StopPlaying,
+    /// Listen to the caller, and tell what is heard under this order.
+    Listen {
+        /// To be named in the events.
+        id: ListenId,
+        /// For what.
+        listen: Listen,
+    },
+    /// Listen no more, and forget what was being heard.
+    StopListening,
+    /// Listen no more, and hand over what was recorded so far.
+    FinishListening,
     /// Write this down. A `Play` that follows must wait until it is on disk.
     Record(Fact),
     /// Hang up. At most once.

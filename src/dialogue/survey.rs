@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::{
     AnswerValue, Digit, Language, PromptName, QuestionId, QuestionKind, Scale, SurveyId, SurveyVersion,
+    Thresholds,
 };
 
 /// A checked questionnaire.
@@ -45,10 +46,44 @@ pub struct Questions {
     pub goodbye: PromptName,
     /// Played when we must stop.
     pub sorry: PromptName,
+    /// What is said around spoken answers, where callers may answer by voice.
+    pub voice: Option<VoicePrompts>,
     /// How the language is asked; the first prompt, when a caller's language is not known.
     pub language_menu: Patience,
     /// The questions in order. Never empty.
     pub questions: Vec<Question>,
+}
+
+/// What is said around spoken answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VoicePrompts {
+    /// The greeting for callers who can be heard, where it differs.
+    pub greeting: Option<PromptName>,
+    /// "I heard": the answer and [`Self::confirm`] follow.
+    pub heard: PromptName,
+    /// "Press one or say yes."
+    pub confirm: PromptName,
+    /// Said before the question is put again, when speech was not understood.
+    pub no_match: PromptName,
+    /// Said before the question is put again for the keys alone.
+    pub use_keys: PromptName,
+}
+
+/// How one question is answered by voice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voice {
+    /// The grammar.
+    pub grammar: String,
+    /// The languages in which the grammar exists; in others the keys remain.
+    pub languages: Vec<Language>,
+    /// How sure is sure enough, where the question says so itself.
+    pub thresholds: Option<Thresholds>,
+    /// Whether speech during the question counts and stops it. Keys always do.
+    pub barge_in: bool,
+    /// Whether the audio is kept with the answer.
+    pub keep_audio: bool,
+    /// How each answer is called when the caller is asked to confirm it.
+    pub said: Vec<(AnswerValue, PromptName)>,
 }
 
 /// How long and how often we wait for one answer.
@@ -89,8 +124,8 @@ pub struct Question {
     pub after_attempts: AfterAttempts,
     /// Whether a key during the question counts.
     pub barge_in: BargeIn,
-    /// The grammar for spoken answers, by name.
-    pub grammar: Option<String>,
+    /// How it is answered by voice, where it can be.
+    pub voice: Option<Voice>,
 }
 
 /// What can be answered to a question.
@@ -107,6 +142,11 @@ pub enum Answers {
     YesNo,
     /// One of at most four.
     Menu(Vec<Choice>),
+    /// The caller's own words, recorded.
+    Comment {
+        /// Longest recording.
+        length_max: Duration,
+    },
 }
 
 /// One entry of a menu.
@@ -203,7 +243,14 @@ impl Answers {
             Self::Rating { scale, .. } => (scale.min..=scale.max).map(AnswerValue::Rating).collect(),
             Self::YesNo => vec![AnswerValue::YesNo(true), AnswerValue::YesNo(false)],
             Self::Menu(choices) => choices.iter().map(|c| AnswerValue::Choice(c.label.clone())).collect(),
+            Self::Comment { .. } => Vec::new(),
         }
+    }
+
+    /// The answer that a grammar's tag names; `None` for one that is no answer to this question.
+    #[must_use]
+    pub fn meant(&self, tag: &str) -> Option<AnswerValue> {
+        self.values().into_iter().find(|value| value.to_string() == tag)
     }
 
     /// The scale, where the answers are numbers.
@@ -211,7 +258,7 @@ impl Answers {
     pub fn scale(&self) -> Option<Scale> {
         match self {
             Self::Rating { scale, .. } => Some(*scale),
-            Self::YesNo | Self::Menu(_) => None,
+            Self::YesNo | Self::Menu(_) | Self::Comment { .. } => None,
         }
     }
 }

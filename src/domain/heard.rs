@@ -1,6 +1,7 @@
 //! What a caller was heard to say, and what was made of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -137,4 +138,41 @@ impl Deaf {
 pub trait GrammarCatalogue {
     /// Everything that a grammar's phrases can mean; `None` when it does not exist in that language.
     fn meanings(&self, language: &Language, grammar: &str) -> Option<Vec<Meaning>>;
+}
+
+/// How sure an utterance must be, for one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Confidence from which an answer is taken at once, in thousandths.
+    pub accept_pm: u16,
+    /// Confidence from which the caller is asked whether it was that, in thousandths.
+    pub confirm_pm: u16,
+}
+
+/// What to listen for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// One answer, by a grammar. `None` takes the model's own thresholds.
+    Answer {
+        /// The grammar's name.
+        grammar: String,
+        /// The question's own thresholds.
+        thresholds: Option<Thresholds>,
+    },
+    /// The caller's own words, to be kept as audio and heard later.
+    Comment {
+        /// Longest recording.
+        length_max: Duration,
+    },
+}
+
+/// An order to listen, from the start of an answer's time to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// The caller's language.
+    pub language: Language,
+    /// What to listen for.
+    pub purpose: Purpose,
+    /// Whether the samples are handed back with what was heard.
+    pub keep_audio: bool,
 }

@@ -15,15 +15,15 @@ pub use answer::{Answer, AnswerValue, GivenBy, QuestionKind};
 pub use audio::{AudioFrame, LISTEN_RATE};
 pub use caller::{CallContext, CallerHash, CallerNumber, Party, Trigger};
 pub use digit::{Digit, KeyPath};
-pub use heard::{Deaf, GrammarCatalogue, HeardWord, Hearing, Meaning, Verdict};
+pub use heard::{Deaf, GrammarCatalogue, HeardWord, Hearing, Listen, Meaning, Purpose, Thresholds, Verdict};
 pub use ids::{
-    AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, SurveyId, SurveyVersion,
-    TrunkId,
+    AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, RecordingId, SurveyId,
+    SurveyVersion, TrunkId,
 };
-pub use play::{PlayId, PromptCatalogue};
+pub use play::{ListenId, PlayId, PromptCatalogue};
 pub use record::{
     CallStats, Decision, DecisionReason, DialogTrace, Disposition, Entry, Fact, FailReason, Origin,
-    SkipReason, Stage, StoredContext,
+    SkipReason, Stage, StoredContext, Transcription,
 };
 pub use scale::{Better, Scale};
 pub use stream::{AgreedStream, Codec, Direction, TelephoneEvent};

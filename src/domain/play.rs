@@ -8,6 +8,11 @@ use super::ids::{Language, PromptName};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlayId(pub u32);
 
+/// One order to listen, unique within its call, so that what an earlier one heard cannot be taken for the answer to
+/// a later question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenId(pub u32);
+
 /// The prompts there are, as far as the checks of a survey need to know.
 pub trait PromptCatalogue {
     /// How long a prompt takes; `None` when it does not exist in that language.

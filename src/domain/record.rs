@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::answer::Answer;
 use super::caller::{CallerHash, Party, Trigger};
 use super::digit::{Digit, KeyPath};
-use super::ids::{AgentId, CallId, CallRef, Language, QuestionId, QueueId, SurveyId, SurveyVersion, TrunkId};
+use super::heard::{Deaf, Hearing};
+use super::ids::{
+    AgentId, CallId, CallRef, Language, QuestionId, QueueId, RecordingId, SurveyId, SurveyVersion, TrunkId,
+};
 use super::stream::Codec;
 
 /// One line of the journal.
@@ -73,6 +76,61 @@ pub enum Fact {
         attempt: u8,
         /// What was pressed.
         keys: Vec<Digit>,
+    },
+    /// The caller said something.
+    Heard {
+        /// The question open at that time.
+        question: QuestionId,
+        /// Which asking of it.
+        attempt: u8,
+        /// Whether it was the answer to "I heard four, is that right?".
+        confirming: bool,
+        /// What was heard, and the verdict.
+        hearing: Box<Hearing>,
+        /// The audio, where the survey keeps it.
+        recording: Option<RecordingId>,
+    },
+    /// The caller's voice could not be heard; the keys remained.
+    Deaf {
+        /// The question open at that time.
+        question: QuestionId,
+        /// Why.
+        why: Deaf,
+    },
+    /// The caller's own words were recorded.
+    Comment {
+        /// The question.
+        question: QuestionId,
+        /// The audio.
+        recording: RecordingId,
+        /// Its length in ms.
+        length_ms: u32,
+        /// Whether the bound on its length ended it.
+        cut: bool,
+        /// The language that it was asked for in.
+        language: Language,
+    },
+    /// A comment was, or was not, turned into text. Comes after the end of the call.
+    Transcribed {
+        /// The comment's audio.
+        recording: RecordingId,
+        /// How that went.
+        outcome: Transcription,
+        /// The model that heard it, where one did.
+        model: Option<String>,
+        /// The words as JSON, sealed under the response's own key, in base64.
+        sealed: Option<String>,
+        /// The names of the key-word groups that were found in it.
+        key_words: Vec<String>,
+    },
+    /// Kept audio was heard again with another model or grammar. The answer stays as it was taken.
+    Reread {
+        /// The question.
+        question: QuestionId,
+        /// The audio.
+        recording: RecordingId,
+        /// What was heard this time.
+        hearing: Box<Hearing>,
     },
     /// An answer was taken.
     Answer(Answer),
@@ -333,6 +391,30 @@ impl Stage {
     }
 }
 
+/// How the transcription of a comment went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transcription {
+    /// There is text.
+    Done,
+    /// No model with an open vocabulary is there for the language.
+    NoModel,
+    /// The recogniser failed on it, more than once.
+    Failed,
+}
+
+impl Transcription {
+    /// The name in rows and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NoModel => "no_model",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Why a question was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -343,6 +425,8 @@ pub enum SkipReason {
     Attempts,
     /// The caller pressed the refuse key, and the survey goes on.
     Refused,
+    /// The caller asked to pass over it.
+    Caller,
 }
 
 /// Why a call failed.

@@ -27,19 +27,20 @@ pub(super) struct Bounds {
     pub(super) queue_max: usize,
     /// From the end of an utterance to its result.
     pub(super) deadline: Duration,
+    /// The same where nobody waits on the line.
+    pub(super) background_deadline: Duration,
 }
 
 /// How one utterance stands.
 enum Entry {
     /// It is being fed.
-    Open,
+    Open { deadline: Duration },
     /// It is over, and its result is due.
     Finishing { answer: oneshot::Sender<Result<Words, Deaf>>, due: Instant },
     /// It is lost, and its owner does not know yet.
     Lost(Deaf),
 }
 
-#[derive(Default)]
 struct Inner {
     /// The way to the process, while it takes utterances.
     socket: Option<UnixStream>,
@@ -52,6 +53,12 @@ struct Inner {
     open: usize,
     next: u32,
     stopping: bool,
+    gauge: metrics::Gauge,
+}
+
+/// Utterances of one language that are fed or waited for.
+fn gauge(language: &str) -> metrics::Gauge {
+    metrics::gauge!("aftercall_speech_streams", "language" => language.to_owned())
 }
 
 /// The shared part of one process.
@@ -62,9 +69,18 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(bounds: Bounds) -> std::io::Result<Self> {
+    pub(super) fn new(language: &str, bounds: Bounds) -> std::io::Result<Self> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let inner = Inner { closed: Some(Deaf::NoModel), ..Inner::default() };
+        let inner = Inner {
+            socket: None,
+            closed: Some(Deaf::NoModel),
+            waiting: VecDeque::new(),
+            streams: HashMap::new(),
+            open: 0,
+            next: 0,
+            stopping: false,
+            gauge: gauge(language),
+        };
         Ok(Self { inner: Mutex::new(inner), wake, bounds })
     }
 
@@ -138,8 +154,10 @@ impl Line {
         let mut bytes = Vec::new();
         frame::write(&ToWorker::Open { stream, background, phrases }, &mut bytes);
         self.send(&mut inner, &bytes).map_err(|_| Deaf::Busy)?;
-        inner.streams.insert(stream, Entry::Open);
+        let deadline = if background { self.bounds.background_deadline } else { self.bounds.deadline };
+        inner.streams.insert(stream, Entry::Open { deadline });
         inner.open += 1;
+        inner.gauge.increment(1);
         if inner.open == 1 {
             drop(inner);
             self.wake(); // The process is watched more closely from here on.
@@ -151,7 +169,7 @@ impl Line {
     pub(super) fn feed(&self, stream: u32, samples: &[i16]) -> Result<(), Deaf> {
         let mut inner = self.lock();
         match inner.streams.get(&stream) {
-            Some(Entry::Open) => {}
+            Some(Entry::Open { .. }) => {}
             Some(Entry::Lost(why)) => return Err(*why),
             Some(Entry::Finishing { .. }) | None => return Err(Deaf::Died),
         }
@@ -168,10 +186,11 @@ impl Line {
         let (answer, result) = oneshot::channel();
         let mut inner = self.lock();
         match inner.streams.remove(&stream) {
-            Some(Entry::Open) => {
-                let due = Instant::now() + self.bounds.deadline;
+            Some(Entry::Open { deadline }) => {
+                let due = Instant::now() + deadline;
                 inner.streams.insert(stream, Entry::Finishing { answer, due });
                 self.say_always(&mut inner, &ToWorker::Finish { stream });
+                self.wake(); // The supervisor keeps the time.
             }
             Some(Entry::Lost(why)) => answer_with(answer, Err(why)),
             Some(Entry::Finishing { .. }) | None => answer_with(answer, Err(Deaf::Died)),
@@ -182,8 +201,8 @@ impl Line {
     /// Gives an utterance up.
     pub(super) fn abandon(&self, stream: u32) {
         let mut inner = self.lock();
-        if let Some(Entry::Open) = inner.streams.remove(&stream) {
-            inner.open -= 1;
+        if let Some(Entry::Open { .. }) = inner.streams.remove(&stream) {
+            inner.one_less();
             self.say_always(&mut inner, &ToWorker::Drop { stream });
         }
     }
@@ -272,8 +291,8 @@ impl Line {
     pub(super) fn heard(&self, stream: u32, words: Vec<HeardWord>) -> Result<(), frame::Garbage> {
         let mut inner = self.lock();
         match inner.streams.get(&stream) {
-            Some(Entry::Open) => return Err(frame::Garbage),
-            Some(Entry::Finishing { .. }) => inner.open -= 1,
+            Some(Entry::Open { .. }) => return Err(frame::Garbage),
+            Some(Entry::Finishing { .. }) => inner.one_less(),
             Some(Entry::Lost(_)) | None => return Ok(()),
         }
         if let Some(Entry::Finishing { answer, .. }) = inner.streams.remove(&stream) {
@@ -303,16 +322,21 @@ impl Line {
     pub(super) fn next_due(&self) -> Option<Instant> {
         let due = |entry: &Entry| match entry {
             Entry::Finishing { due, .. } => Some(*due),
-            Entry::Open | Entry::Lost(_) => None,
+            Entry::Open { .. } | Entry::Lost(_) => None,
         };
         self.lock().streams.values().filter_map(due).min()
     }
 }
 
 impl Inner {
+    fn one_less(&mut self) {
+        self.open -= 1;
+        self.gauge.decrement(1);
+    }
+
     fn lose(&mut self, stream: u32, why: Deaf) {
         match self.streams.remove(&stream) {
-            Some(Entry::Open) => drop(self.streams.insert(stream, Entry::Lost(why))),
+            Some(Entry::Open { .. }) => drop(self.streams.insert(stream, Entry::Lost(why))),
             Some(Entry::Finishing { answer, .. }) => answer_with(answer, Err(why)),
             Some(lost @ Entry::Lost(_)) => {
                 self.streams.insert(stream, lost);
@@ -320,7 +344,7 @@ impl Inner {
             }
             None => return,
         }
-        self.open -= 1;
+        self.one_less();
         metrics::counter!("aftercall_speech_deaf_total", "why" => why.as_str()).increment(1);
     }
 }

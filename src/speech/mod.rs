@@ -5,6 +5,7 @@
 //! dies, hangs or is full costs the utterances in it: the caller goes on by key.
 
 mod backoff;
+mod board;
 pub mod check;
 mod ears;
 pub mod endpointer;
@@ -20,15 +21,13 @@ pub mod session;
 mod supervisor;
 pub mod worker;
 
-use std::time::Duration;
-
-pub use session::{Listening, listen};
-
 use tokio::sync::oneshot;
 
 pub use self::installed::Installed;
 pub use self::pool::Pool;
+pub use self::session::{Listening, listen};
 use crate::domain::{Deaf, HeardWord, Hearing, Language};
+pub use crate::domain::{Listen, Purpose, Thresholds};
 
 /// What a recogniser may hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,43 +96,6 @@ pub trait Utterance: Send {
 
     /// Ends the utterance. The result comes within the deadline of the configuration, or an error does.
     fn finish(self: Box<Self>) -> oneshot::Receiver<Result<Words, Deaf>>;
-}
-
-/// How sure an utterance must be, for one question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Confidence from which an answer is taken at once, in thousandths.
-    pub accept_pm: u16,
-    /// Confidence from which the caller is asked whether it was that, in thousandths.
-    pub confirm_pm: u16,
-}
-
-/// What to listen for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// One answer, by a grammar. `None` takes the model's own thresholds.
-    Answer {
-        /// The grammar's name.
-        grammar: String,
-        /// The question's own thresholds.
-        thresholds: Option<Thresholds>,
-    },
-    /// The caller's own words, to be kept as audio and heard later.
-    Comment {
-        /// Longest recording.
-        length_max: Duration,
-    },
-}
-
-/// An order to listen, from the start of an answer's time to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// The caller's language.
-    pub language: Language,
-    /// What to listen for.
-    pub purpose: Purpose,
-    /// Whether the samples are handed back with what was heard.
-    pub keep_audio: bool,
 }
 
 /// What listening tells.

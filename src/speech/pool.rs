@@ -11,16 +11,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::board::Board;
+pub use super::board::{Phase, Why};
 use super::frame::Confined;
 use super::installed::Installed;
 use super::judge::Rule;
 use super::line::{Bounds, Line};
-use super::supervisor::{Board, Spec, supervise};
-pub use super::supervisor::{Phase, Why};
+use super::supervisor::{Spec, supervise};
 use super::{ModelFacts, Recognisers, Urgency, Utterance, Vocabulary, Words};
 use crate::config::SpeechConfig;
 use crate::domain::{Deaf, Language};
 
+/// A background process may be silent for this long: it gets no processor while calls need it.
+const BACKGROUND_SILENCE_MAX: Duration = Duration::from_secs(15);
 /// A background step may take this long: one chunk of open speech on a machine that is busy with calls.
 const BACKGROUND_STEP_MAX: Duration = Duration::from_secs(60);
 /// What a process with nobody waiting for it gets of everything that it may queue.
@@ -121,29 +124,15 @@ impl Pool {
         Self::start(&SpeechConfig::default(), &[])
     }
 
-    /// How every language is doing; keeps the gauges up to date as well.
+    /// How every language is doing.
     #[must_use]
     pub fn state(&self) -> Vec<LanguageState> {
-        let state: Vec<LanguageState> = self
-            .languages
-            .iter()
-            .map(|(language, tongue)| LanguageState {
-                language: language.clone(),
-                model: tongue.name.clone(),
-                processes: tongue.states(),
-            })
-            .collect();
-        for LanguageState { language, processes, .. } in &state {
-            let streams: usize = processes.iter().map(|process| process.streams).sum();
-            metrics::gauge!("aftercall_speech_streams", "language" => language.to_string())
-                .set(streams as f64);
-            for name in ["starting", "ready", "restarting"] {
-                let count = processes.iter().filter(|process| process.phase.as_str() == name).count();
-                metrics::gauge!("aftercall_speech_workers", "language" => language.to_string(), "state" => name)
-                    .set(count as f64);
-            }
-        }
-        state
+        let state = |(language, tongue): (&Language, &Tongue)| LanguageState {
+            language: language.clone(),
+            model: tongue.name.clone(),
+            processes: tongue.states(),
+        };
+        self.languages.iter().map(state).collect()
     }
 
     /// Changes whenever a process enters another phase.
@@ -188,7 +177,8 @@ impl Process {
         let bounds = Bounds {
             streams_max: installed.model.streams_max.into(),
             queue_max: config.queue_kib * 1024 * many,
-            deadline: if background { config.background_deadline } else { config.deadline },
+            deadline: config.deadline,
+            background_deadline: config.background_deadline,
         };
         let threads = match (background, config.threads) {
             (true, _) => 1,
@@ -199,7 +189,11 @@ impl Process {
         let spec = Spec {
             language: installed.model.language.to_string(),
             start_max: config.start_max,
-            hung_after: config.hung_after,
+            hung_after: if background {
+                BACKGROUND_SILENCE_MAX.max(config.hung_after)
+            } else {
+                config.hung_after
+            },
             background_hung_after: BACKGROUND_STEP_MAX,
             restart_min: config.restart_min,
             restart_max: config.restart_max,
@@ -213,8 +207,8 @@ impl Process {
                 command
             }),
         };
-        let line = Arc::new(Line::new(bounds).ok()?);
-        let board = Arc::new(Board::new(changes));
+        let line = Arc::new(Line::new(&spec.language, bounds).ok()?);
+        let board = Arc::new(Board::new(&spec.language, changes));
         let (its_line, its_board) = (Arc::clone(&line), Arc::clone(&board));
         let thread = std::thread::Builder::new()
             .name(format!("speech {}", spec.language))

@@ -7,16 +7,16 @@
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::backoff::Backoff;
-use super::frame::{Confined, Failure, FromWorker, Garbage, Reader, Unfit, VERSION};
+use super::board::{Board, Phase, Why};
+use super::frame::{Confined, Failure, FromWorker, Garbage, Reader, VERSION};
 use super::line::Line;
 use crate::domain::Deaf;
 
@@ -38,143 +38,6 @@ pub(super) struct Spec {
     pub(super) restart_min: Duration,
     pub(super) restart_max: Duration,
     pub(super) memory_max_bytes: u64,
-}
-
-/// How a process is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// It loads its model.
-    Starting,
-    /// It hears.
-    Ready,
-    /// It ended, for this reason, and is started again.
-    Restarting(Why),
-    /// The service ends.
-    Stopped,
-}
-
-impl Phase {
-    /// The name in metrics and reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Restarting(_) => "restarting",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// Why a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
-    /// It could not be started at all.
-    #[error("it could not be started")]
-    NotStarted,
-    /// It was not ready in time.
-    #[error("it did not load its model in time")]
-    NotReady,
-    /// Its model cannot be used.
-    #[error("{0}")]
-    Unfit(Unfit),
-    /// It ended by itself.
-    #[error("it died ({})", status(.0))]
-    Died(ExitStatus),
-    /// It did not answer, or one step of its work took too long.
-    #[error("it hung")]
-    Hung,
-    /// What it said makes no sense.
-    #[error("it spoke garbage")]
-    Garbage,
-    /// It took more memory than it may.
-    #[error("it took too much memory")]
-    Memory,
-}
-
-fn status(status: &ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(127), _) => "its library cannot be loaded".to_owned(),
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "unknown".to_owned(),
-    }
-}
-
-impl Why {
-    /// The name in metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotStarted => "not_started",
-            Self::NotReady => "not_ready",
-            Self::Unfit(_) => "unfit",
-            Self::Died(_) => "died",
-            Self::Hung => "hung",
-            Self::Garbage => "garbage",
-            Self::Memory => "memory",
-        }
-    }
-
-    fn deaf(self) -> Deaf {
-        match self {
-            Self::NotStarted | Self::NotReady | Self::Unfit(_) => Deaf::NoModel,
-            Self::Died(_) | Self::Memory => Deaf::Died,
-            Self::Hung => Deaf::Slow,
-            Self::Garbage => Deaf::Garbage,
-        }
-    }
-}
-
-/// What is known of a process from outside.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) phase: Phase,
-    pub(super) since: Instant,
-    pub(super) restarts: u64,
-    pub(super) pid: Option<u32>,
-    pub(super) rss_bytes: u64,
-    /// Since it was ready for the first time.
-    pub(super) unknown: Option<String>,
-    pub(super) confined: Confined,
-}
-
-/// The same, to be looked at from other threads.
-pub(super) struct Board {
-    known: Mutex<Known>,
-    changes: tokio::sync::watch::Sender<()>,
-}
-
-impl Board {
-    pub(super) fn new(changes: tokio::sync::watch::Sender<()>) -> Self {
-        let known = Known {
-            phase: Phase::Starting,
-            since: Instant::now(),
-            restarts: 0,
-            pid: None,
-            rss_bytes: 0,
-            unknown: None,
-            confined: Confined::default(),
-        };
-        Self { known: Mutex::new(known), changes }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn look(&self) -> Known {
-        self.lock().clone()
-    }
-
-    fn enter(&self, phase: Phase, more: impl FnOnce(&mut Known)) {
-        let mut known = self.lock();
-        known.phase = phase;
-        known.since = Instant::now();
-        more(&mut known);
-        drop(known);
-        self.changes.send_replace(());
-    }
 }
 
 /// Why a life ended.
@@ -437,7 +300,7 @@ impl<'a> Life<'a> {
     fn weigh(&mut self) -> Result<(), Why> {
         self.weighed = Instant::now();
         let rss_bytes = rss_bytes(self.child.id());
-        self.board.lock().rss_bytes = rss_bytes;
+        self.board.weigh(rss_bytes);
         if rss_bytes > self.spec.memory_max_bytes { Err(Why::Memory) } else { Ok(()) }
     }
 

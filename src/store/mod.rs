@@ -3,10 +3,12 @@
 //! One task writes (`writer.rs`); an answer that was acknowledged is on disk. Everything but the journal can be made
 //! again ([`rebuild()`]). Callers are kept under a keyed hash ([`Privacy`]), never by their number.
 
+mod comments;
 mod ids;
 mod privacy;
 mod project;
 mod rebuild;
+mod recordings;
 mod schema;
 mod sql;
 #[cfg(test)]
@@ -24,14 +26,19 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::config::StoreConfig;
-use crate::domain::{CallId, DialogTrace, Entry};
+use crate::domain::{CallId, DialogTrace, Entry, RecordingId};
 
+pub use comments::Comment;
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
+pub use recordings::{ResponseKey, wav};
 pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
 
 use ids::Ids;
 use writer::{Job, Writer};
+
+/// The folder of recordings inside that of all data.
+const RECORDINGS: &str = "recordings";
 
 /// Facts that belong together: all are on disk, or none.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +47,8 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// What a BYE would need, once there is a dialog; it replaces an earlier one.
     pub dialog: Option<DialogTrace>,
+    /// The key of the recordings that the facts name; kept with the first batch that brings it.
+    pub key: Option<ResponseKey>,
 }
 
 /// Whether answers can be kept.
@@ -88,6 +97,8 @@ pub enum StoreError {
     Damaged { table: &'static str, id: String, what: String },
     #[error("{path} exists already", path = path.display())]
     Exists { path: PathBuf },
+    #[error("a recording cannot be kept or read: {0}")]
+    Recording(Arc<std::io::Error>),
     #[error("the store is closed")]
     Closed,
 }
@@ -100,6 +111,8 @@ pub struct Store {
     ids: Arc<Ids>,
     privacy: Privacy,
     views: Views,
+    /// Where recordings lie.
+    recordings: Arc<Path>,
     /// Held until the last handle is gone, so that no second process writes.
     _lock: Arc<File>,
 }
@@ -134,14 +147,22 @@ impl Store {
             open,
         };
         tokio::spawn(writer.run());
-        let store = Self { jobs, health, ids, privacy: privacy.clone(), views, _lock: Arc::new(lock) };
+        let store = Self {
+            jobs,
+            health,
+            ids,
+            privacy: privacy.clone(),
+            views,
+            recordings: data_dir.join(RECORDINGS).into(),
+            _lock: Arc::new(lock),
+        };
         let mut closing = JoinSet::new(); // Together, so that they share transactions.
         let mut orphans = Vec::new();
         for row in left_open {
             let at_us = jiff::Timestamp::now().as_microsecond();
             let entries = vec![Entry { call: row.id, at_us, fact: row.crashed() }];
             let store = store.clone();
-            closing.spawn(async move { store.append(Batch { entries, dialog: None }).await });
+            closing.spawn(async move { store.append(Batch { entries, ..Batch::default() }).await });
             let dialog = sealed.get(&row.id).and_then(|sealed| privacy.unseal(row.id, sealed));
             orphans.push(Orphan { call: row.id, dialog });
         }
@@ -165,6 +186,50 @@ impl Store {
     #[must_use]
     pub fn new_call_id(&self) -> CallId {
         CallId(self.ids.next())
+    }
+
+    /// Seals a recording under its response's key and writes it; when it comes back, it is on disk. A fact that names
+    /// it, and the key, must follow.
+    ///
+    /// # Errors
+    /// [`StoreError::Recording`]: nothing is kept.
+    pub async fn keep_recording(
+        &self,
+        key: &ResponseKey,
+        samples: Vec<i16>,
+    ) -> Result<RecordingId, StoreError> {
+        let (id, key, folder) = (RecordingId(self.ids.next()), key.clone(), Arc::clone(&self.recordings));
+        let written =
+            tokio::task::spawn_blocking(move || recordings::write(&folder, &key, id, &samples)).await;
+        match written {
+            Ok(Ok(())) => Ok(id),
+            Ok(Err(error)) => Err(StoreError::Recording(Arc::new(error))),
+            Err(_) => Err(StoreError::Closed),
+        }
+    }
+
+    /// A recording's samples at 8 kHz; `None` when its key has been destroyed.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub async fn recording(&self, call: CallId, id: RecordingId) -> Result<Option<Vec<i16>>, StoreError> {
+        let Some(key) = self.response_key(call).await? else { return Ok(None) };
+        let folder = Arc::clone(&self.recordings);
+        let read = tokio::task::spawn_blocking(move || recordings::read(&folder, &key, id)).await;
+        match read {
+            Ok(Ok(samples)) => Ok(Some(samples)),
+            Ok(Err(error)) => Err(StoreError::Recording(Arc::new(error))),
+            Err(_) => Err(StoreError::Closed),
+        }
+    }
+
+    /// The key of a response's recordings; `None` when there is none, or it has been destroyed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn response_key(&self, call: CallId) -> Result<Option<ResponseKey>, StoreError> {
+        let sealed = self.views.sealed_key(call).await?;
+        Ok(sealed.and_then(|sealed| self.privacy.unseal_key(call, &sealed)))
     }
 
     /// Whether answers can be kept. Ask before a call is taken; costs next to nothing.

@@ -5,11 +5,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use chacha20poly1305::aead::{Aead, KeyInit};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, KeyInit as _, Mac};
 use sha2::Sha256;
 
+use super::recordings::ResponseKey;
 use crate::domain::{CallId, CallerHash, CallerNumber, DialogTrace};
 
 /// Shortest secret, in bytes.
@@ -25,6 +26,7 @@ pub struct Privacy {
     caller_key: [u8; 32],
     mystery_key: [u8; 32],
     dialogs: XChaCha20Poly1305,
+    responses: XChaCha20Poly1305,
 }
 
 impl std::fmt::Debug for Privacy {
@@ -65,6 +67,7 @@ impl Privacy {
             caller_key: mac(secret, b"aftercall caller"),
             mystery_key: mac(secret, b"aftercall mystery"),
             dialogs: XChaCha20Poly1305::new(&mac(secret, b"aftercall dialog").into()),
+            responses: XChaCha20Poly1305::new(&mac(secret, b"aftercall response").into()),
         }
     }
 
@@ -82,21 +85,39 @@ impl Privacy {
 
     /// Seals a dialog for one call; it opens for no other.
     pub(super) fn seal(&self, call: CallId, dialog: &DialogTrace) -> Option<Vec<u8>> {
-        let text = serde_json::to_vec(dialog).ok()?;
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).ok()?;
-        let payload = chacha20poly1305::aead::Payload { msg: &text, aad: call.0.as_bytes() };
-        let closed = self.dialogs.encrypt(&XNonce::from(nonce), payload).ok()?;
-        Some([&nonce[..], &closed].concat())
+        close(&self.dialogs, call, &serde_json::to_vec(dialog).ok()?)
     }
 
     /// Opens what [`Self::seal`] sealed; `None` for anything else.
     pub(super) fn unseal(&self, call: CallId, sealed: &[u8]) -> Option<DialogTrace> {
-        let (nonce, closed) = sealed.split_first_chunk::<NONCE>()?;
-        let payload = chacha20poly1305::aead::Payload { msg: closed, aad: call.0.as_bytes() };
-        let text = self.dialogs.decrypt(&XNonce::from(*nonce), payload).ok()?;
-        serde_json::from_slice(&text).ok()
+        serde_json::from_slice(&open(&self.dialogs, call, sealed)?).ok()
     }
+
+    /// Seals the key of a response.
+    pub(super) fn seal_key(&self, key: &ResponseKey) -> Option<Vec<u8>> {
+        close(&self.responses, key.call, &key.key)
+    }
+
+    /// Opens what [`Self::seal_key`] sealed; `None` for anything else.
+    pub(super) fn unseal_key(&self, call: CallId, sealed: &[u8]) -> Option<ResponseKey> {
+        let key = open(&self.responses, call, sealed)?.try_into().ok()?;
+        Some(ResponseKey { call, key })
+    }
+}
+
+/// Seals for one call: 24 octets of nonce, then the text.
+fn close(cipher: &XChaCha20Poly1305, call: CallId, text: &[u8]) -> Option<Vec<u8>> {
+    let mut nonce = [0; NONCE];
+    getrandom::fill(&mut nonce).ok()?;
+    let payload = Payload { msg: text, aad: call.0.as_bytes() };
+    let closed = cipher.encrypt(&XNonce::from(nonce), payload).ok()?;
+    Some([&nonce[..], &closed].concat())
+}
+
+fn open(cipher: &XChaCha20Poly1305, call: CallId, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, closed) = sealed.split_first_chunk::<NONCE>()?;
+    let payload = Payload { msg: closed, aad: call.0.as_bytes() };
+    cipher.decrypt(&XNonce::from(*nonce), payload).ok()
 }
 
 fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {

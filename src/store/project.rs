@@ -134,6 +134,7 @@ impl CallRow {
                 self.reach(Stage::Asked);
                 return first;
             }
+            Fact::Comment { .. } => self.reach(Stage::Responded),
             Fact::Answer(answer) => self.take(answer, entry.at_us, sums),
             Fact::Ended { disposition, left_at, failure, by_caller, stats } => {
                 if self.ended_us.is_some() {
@@ -155,6 +156,10 @@ impl CallRow {
             | Fact::Repeated { .. }
             | Fact::NoInput { .. }
             | Fact::NoMatch { .. }
+            | Fact::Heard { .. }
+            | Fact::Deaf { .. }
+            | Fact::Transcribed { .. }
+            | Fact::Reread { .. }
             | Fact::Skipped { .. }
             | Fact::Refused { .. }
             | Fact::Held { .. } => return false,
@@ -205,7 +210,7 @@ impl CallRow {
 
     /// How a call that was found open at a start is closed: what was answered stays.
     pub(super) fn crashed(&self) -> Fact {
-        let answered = !self.answers.is_empty();
+        let answered = self.stage >= Stage::Responded;
         Fact::Ended {
             disposition: if answered { Disposition::Partial } else { Disposition::Failed },
             left_at: self.last_asked.clone(),
@@ -227,6 +232,11 @@ pub(super) fn kind(fact: &Fact) -> &'static str {
         Fact::Repeated { .. } => "repeated",
         Fact::NoInput { .. } => "no_input",
         Fact::NoMatch { .. } => "no_match",
+        Fact::Heard { .. } => "heard",
+        Fact::Deaf { .. } => "deaf",
+        Fact::Comment { .. } => "comment",
+        Fact::Transcribed { .. } => "transcribed",
+        Fact::Reread { .. } => "reread",
         Fact::Answer(_) => "answer",
         Fact::LanguageSet { .. } => "language_set",
         Fact::Skipped { .. } => "skipped",

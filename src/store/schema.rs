@@ -22,7 +22,10 @@ const WAL_BYTES_MAX: &str = "67108864";
 /// SQLite's own page size, in KiB.
 const PAGE_KIB: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "first", include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("migrations/0001_first.sql")),
+    (2, "voice", include_str!("migrations/0002_voice.sql")),
+];
 
 /// Settings for reading.
 pub(super) fn read_options(path: &Path) -> SqliteConnectOptions {

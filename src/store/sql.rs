@@ -224,6 +224,13 @@ pub(super) fn delete_dialogs(calls: &[CallId]) -> Vec<Query> {
     statements(head, 1, ")", calls, |q, call| q.bind(bytes(call.0)))
 }
 
+pub(super) fn insert_keys(rows: &[(CallId, Vec<u8>)]) -> Vec<Query> {
+    let tail = "ON CONFLICT (call_id) DO NOTHING";
+    statements("INSERT INTO response_keys (call_id, sealed)", 2, tail, rows, |q, (call, sealed)| {
+        q.bind(bytes(call.0)).bind(sealed.as_slice())
+    })
+}
+
 pub(super) fn bytes(id: uuid::Uuid) -> Vec<u8> {
     id.as_bytes().to_vec()
 }

@@ -85,7 +85,7 @@ fn batch(call: CallId, facts: impl IntoIterator<Item = Fact>) -> Batch {
         let at_us = START_US + i64::try_from(i).unwrap();
         Entry { call, at_us, fact }
     });
-    Batch { entries: entries.collect(), dialog: None }
+    Batch { entries: entries.collect(), ..Batch::default() }
 }
 
 fn config() -> StoreConfig {

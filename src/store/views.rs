@@ -291,6 +291,19 @@ impl Views {
         rows.into_iter().map(|(id, sealed)| Ok((CallId(uuid_of("open_dialogs", &id)?), sealed))).collect()
     }
 
+    pub(super) async fn sealed_key(&self, call: CallId) -> Result<Option<Vec<u8>>, StoreError> {
+        sqlx::query_scalar("SELECT sealed FROM response_keys WHERE call_id = $1")
+            .bind(sql::bytes(call.0))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(read_error)
+    }
+
+    /// The connections, for the views in other files.
+    pub(super) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
     async fn lines_of(&self, call: CallId) -> Result<Vec<LineRow>, StoreError> {
         let text = format!("SELECT {LINE_COLUMNS} FROM journal WHERE call_id = $1 ORDER BY id");
         let query = sqlx::query_as(AssertSqlSafe(text)).bind(sql::bytes(call.0));
@@ -432,6 +445,6 @@ fn damaged(table: &'static str, id: String, what: String) -> StoreError {
     StoreError::Damaged { table, id, what }
 }
 
-fn read_error(cause: sqlx::Error) -> StoreError {
+pub(super) fn read_error(cause: sqlx::Error) -> StoreError {
     StoreError::Read(Arc::new(cause))
 }

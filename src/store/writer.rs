@@ -109,6 +109,9 @@ impl Writer {
                     .dialogs
                     .extend(self.privacy.seal(first.call, dialog).map(|sealed| (first.call, sealed)));
             }
+            if let Some(key) = &batch.key {
+                staged.keys.extend(self.privacy.seal_key(key).map(|sealed| (key.call, sealed)));
+            }
         }
         let lines = std::mem::take(&mut staged.lines);
         self.commit(&lines, &mut staged).await.map_err(|e| StoreError::Write(Arc::new(e)))?;
@@ -124,6 +127,7 @@ impl Writer {
         let mut queries = sql::insert_lines(self.config.node, lines);
         queries.extend(sql::insert_dialogs(&staged.dialogs));
         queries.extend(sql::delete_dialogs(&gone));
+        queries.extend(sql::insert_keys(&staged.keys));
         queries.extend(staged.project());
         let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
         sql::run(&mut tx, queries).await?;
@@ -197,6 +201,7 @@ pub(super) struct Staged {
     rows: HashMap<CallId, CallRow>,
     changed: BTreeSet<CallId>,
     dialogs: Vec<(CallId, Vec<u8>)>,
+    keys: Vec<(CallId, Vec<u8>)>,
 }
 
 impl Staged {

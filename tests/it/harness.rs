@@ -15,6 +15,7 @@ pub(crate) const CONFIG: &str = r#"
 [service]
 surveys = "SURVEYS"
 prompts = "PROMPTS"
+grammars = "GRAMMARS"
 drain_max = "20s"
 
 [log]
@@ -26,6 +27,9 @@ listen = "127.0.0.1:0"
 [sip]
 t1 = "100ms"
 source_rate = 0
+
+[speech]
+enabled = "off"
 
 [media]
 port_min = 20000
@@ -109,6 +113,7 @@ fn config_of(surveys: &Path, prompts: &Path) -> String {
     CONFIG
         .replace("SURVEYS", &surveys.display().to_string())
         .replace("PROMPTS", &prompts.display().to_string())
+        .replace("GRAMMARS", &repository("grammars").display().to_string())
 }
 
 fn lock(lines: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {

@@ -3,6 +3,12 @@
 use crate::caller::{Caller, at, call};
 use crate::harness::{self, App, config, program};
 
+/// Whether calls are taken: the status, and the first line of the page.
+fn readiness(app: &App) -> (u16, String) {
+    let (status, text) = app.page("/readyz");
+    (status, text.lines().next().unwrap_or_default().to_owned())
+}
+
 /// A caller who listens to a question, thinks, answers, and waits for the next prompt before anything else.
 fn thoughtful(app: &App, name: &str, think_ms: u32) -> Caller {
     let answer = |key: char| format!("quiet 900ms; pause {think_ms}ms; press {key}; audio 60s; ");
@@ -129,7 +135,7 @@ fn terminate_lets_running_surveys_finish() {
     app.signal("TERM");
     app.wait_for_log("Draining: 1 calls");
     call(&at(&app, "short"), "late", "", &["--expect-status", "503"]).well();
-    assert_eq!(app.page("/readyz"), (503, "not ready: draining\n".into()));
+    assert_eq!(readiness(&app), (503, "not ready: draining".into()));
     assert_eq!(app.page("/healthz").0, 200);
     running.well();
     let (code, dir) = app.wait();
@@ -159,7 +165,7 @@ fn a_full_disk_refuses_calls() {
     let app = App::with(&(config() + "\n[store]\nfree_min_mib = 1000000000\n"));
     app.wait_for_log("calls are refused until there is room");
     call(&at(&app, "short"), "refused", "", &["--expect-status", "503"]).well();
-    assert_eq!(app.page("/readyz"), (503, "not ready: storage\n".into()));
+    assert_eq!(readiness(&app), (503, "not ready: storage".into()));
     assert_eq!(app.page("/healthz"), (200, "alive\n".into()));
     let metrics = app.page("/metrics").1;
     assert!(metrics.contains("aftercall_store_good 0"), "{metrics}");
@@ -175,7 +181,7 @@ fn a_database_at_its_limit_loses_no_answer() {
         .expect("the program runs");
     let placed = String::from_utf8_lossy(&placed.stdout).into_owned();
     app.wait_for_log("calls are refused until there is room");
-    assert_eq!(app.page("/readyz"), (503, "not ready: storage\n".into()));
+    assert_eq!(readiness(&app), (503, "not ready: storage".into()));
     call(&at(&app, "short"), "refused", "", &["--expect-status", "503"]).well();
     let number = |name: &str| -> usize {
         let line = placed.lines().find(|line| line.trim_start().starts_with(name));
@@ -208,7 +214,7 @@ fn a_call_that_is_not_selected_is_declined() {
 fn health_pages() {
     let app = App::start();
     assert_eq!(app.page("/healthz"), (200, "alive\n".into()));
-    assert_eq!(app.page("/readyz"), (200, "ready\n".into()));
+    assert_eq!(readiness(&app), (200, "ready".into()));
     assert_eq!(app.page("/elsewhere").0, 404);
     call(&at(&app, "sig"), "one", "bye", &[]).well();
     app.wait_for_calls("disposition", |rows| rows == ["complete"]);

@@ -16,6 +16,7 @@ impl Dialogue {
         if on {
             self.held_since = Some(now);
             stop_if(self.is_playing(), out);
+            self.hold_ears(out);
             if let State::Closing { failure, .. } = self.state {
                 self.end(failure, Hanging::Us, out); // All is said; nobody is there to hear the last word.
             }
@@ -24,23 +25,32 @@ impl Dialogue {
         let pause =
             self.held_since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         match &mut self.state {
-            State::Asking { phase: Phase::Waiting { until }, .. } => *until += pause,
+            State::Asking { asking, phase: Phase::Waiting { until } } => {
+                *until += pause;
+                let asking = *asking;
+                if self.listening.is_none() {
+                    self.listen(asking, out);
+                }
+            }
             State::Asking { phase: Phase::SecondKey { until, .. }, .. } => *until += pause,
             State::Asking { asking, phase: Phase::Playing { .. } } => {
                 let asking = *asking;
-                self.put(asking, None, now, out);
+                match asking.offer {
+                    Some(offer) => self.offer(asking, offer, now, out),
+                    None => self.put(asking, None, now, out),
+                }
             }
             State::Greeting { .. } => self.greet_again(now, out),
             State::Looping { play } => {
                 let play = *play;
                 self.play_done(play, now, out);
             }
-            State::Fresh | State::Closing { .. } | State::Ended => {}
+            State::Fresh | State::Parting { .. } | State::Closing { .. } | State::Ended => {}
         }
     }
 
     fn greet_again(&mut self, now: Instant, out: &mut Actions) {
-        if let Some(prompt) = self.form().greeting.clone() {
+        if let Some(prompt) = self.greeting() {
             let play = self.play(vec![prompt], out);
             self.state = State::Greeting { play, until: now + PLAY_MAX };
         }
@@ -48,7 +58,7 @@ impl Dialogue {
 
     pub(super) fn say_goodbye(&mut self, now: Instant, out: &mut Actions) {
         let form = self.form();
-        let prompt = if self.answers.is_empty() { form.goodbye.clone() } else { form.thanks.clone() };
+        let prompt = if self.has_responded() { form.thanks.clone() } else { form.goodbye.clone() };
         let play = self.play(vec![prompt], out);
         self.state = State::Closing { play, until: now + PLAY_MAX, failure: None };
     }
@@ -75,13 +85,12 @@ impl Dialogue {
         if matches!(self.state, State::Ended) {
             return;
         }
-        let complete =
-            self.ran_through && !self.missed && (!self.answers.is_empty() || !self.has_questions());
+        let complete = self.ran_through && !self.missed && (self.has_responded() || !self.has_questions());
         let closing = matches!(self.state, State::Closing { .. });
         let by_caller = hanging == Hanging::Caller;
         let disposition = if complete {
             Disposition::Complete
-        } else if !self.answers.is_empty() {
+        } else if self.has_responded() {
             Disposition::Partial
         } else if failure.is_some() {
             Disposition::Failed
@@ -92,6 +101,7 @@ impl Dialogue {
         } else {
             Disposition::NoAnswer
         };
+        self.deafen(out);
         if !by_caller {
             out.push(Action::HangUp);
         }

@@ -23,6 +23,9 @@ impl Dialogue {
             return;
         }
         let playing = self.is_playing();
+        if matches!(self.state, State::Parting { .. }) {
+            return; // They have hung up; the key was on its way.
+        }
         if self.keys < KEYS_MAX {
             self.keys += 1;
             out.record(Fact::Key { question: self.open_question(), digit, path, barge_in: playing });
@@ -48,6 +51,9 @@ impl Dialogue {
             State::Asking { asking, .. } if now.saturating_duration_since(asking.began) >= SETTLE => {
                 match asking.step {
                     Step::Language => self.language_key(asking, digit, playing, now, out),
+                    Step::Question(_) if asking.offer.is_some() => {
+                        self.confirm_key(asking, digit, playing, now, out);
+                    }
                     Step::Question(index) => self.question_key(asking, index, digit, playing, now, out),
                 }
             }
@@ -55,7 +61,7 @@ impl Dialogue {
         }
     }
 
-    fn question_key(
+    pub(super) fn question_key(
         &mut self,
         asking: Asking,
         index: usize,
@@ -73,8 +79,14 @@ impl Dialogue {
         if playing && reading != Reading::Nothing {
             out.push(Action::StopPlaying);
         }
+        if reading == Reading::Finish {
+            return self.finish_comment(asking, playing, now, out);
+        }
+        if !self.is_comment(asking) {
+            self.deafen(out); // The caller has taken to the keys.
+        }
         match reading {
-            Reading::Nothing => {}
+            Reading::Nothing | Reading::Finish => {}
             Reading::Answer(value) => {
                 let taken = Taken { value, second: None, ambiguous: false, pressed: now, barge_in: playing };
                 self.take_by(asking, digit, taken, now, out);
@@ -86,18 +98,22 @@ impl Dialogue {
             }
             Reading::Repeat => self.repeat(asking, now, out),
             Reading::Wrong => self.no_match(asking, digit, now, out),
-            Reading::Refuse => {
-                let question = self.question_id(asking.step);
-                self.refused = true;
-                self.missed = true;
-                out.record(Fact::Refused { question: question.clone() });
-                match after_refuse {
-                    AfterRefuse::End => self.say_goodbye(now, out),
-                    AfterRefuse::GoOn => {
-                        out.record(Fact::Skipped { question, reason: SkipReason::Refused });
-                        self.go_on(index + 1, now, out);
-                    }
-                }
+            Reading::Refuse => self.refuse(asking, after_refuse, now, out),
+        }
+    }
+
+    /// The caller declines, by key or by voice.
+    pub(super) fn refuse(&mut self, asking: Asking, after: AfterRefuse, now: Instant, out: &mut Actions) {
+        let Step::Question(index) = asking.step else { return };
+        let question = self.question_id(asking.step);
+        self.refused = true;
+        self.missed = true;
+        out.record(Fact::Refused { question: question.clone() });
+        match after {
+            AfterRefuse::End => self.say_goodbye(now, out),
+            AfterRefuse::GoOn => {
+                out.record(Fact::Skipped { question, reason: SkipReason::Refused });
+                self.go_on(index + 1, now, out);
             }
         }
     }

@@ -54,19 +54,20 @@ pub async fn download(
         };
         let total = bytes.or_else(|| response.content_length().map(|left| left + from));
         let mut file = open(&part, from).await.map_err(FetchError::disk(&part))?;
-        let mut done = from;
-        progress(done, total);
-        while let Some(piece) = response.chunk().await.map_err(|error| network(&error))? {
-            done += piece.len() as u64;
-            if let Some(expected) = bytes.filter(|&expected| done > expected) {
-                drop(file);
-                throw_away(&part).await?;
-                return Err(FetchError::Size { expected, found: done });
-            }
-            file.write_all(&piece).await.map_err(FetchError::disk(&part))?;
-            progress(done, total);
-        }
+        progress(from, total);
+        let received = receive(&mut response, &mut file, from, bytes, |done| progress(done, total)).await;
+        // What came is kept whatever happened then, for the next try to go on from.
         file.flush().await.map_err(FetchError::disk(&part))?;
+        drop(file);
+        let done = match received {
+            Ok(done) => done,
+            Err(Broken::Network(error)) => return Err(network(&error)),
+            Err(Broken::Disk(error)) => return Err(FetchError::disk(&part)(error)),
+        };
+        if let Some(expected) = bytes.filter(|&expected| done > expected) {
+            throw_away(&part).await?;
+            return Err(FetchError::Size { expected, found: done });
+        }
         if let Some(expected) = total.filter(|&expected| done < expected) {
             let what = format!("the connection ended after {done} of {expected} bytes");
             return Err(FetchError::Network { url: url.to_owned(), what });
@@ -79,6 +80,29 @@ pub async fn download(
         return Err(wrong);
     }
     keep(&part, to).await
+}
+
+enum Broken {
+    Network(reqwest::Error),
+    Disk(std::io::Error),
+}
+
+/// Writes what comes, until it ends or is more than it should be; how much is there then.
+async fn receive(
+    response: &mut Response,
+    file: &mut File,
+    from: u64,
+    bytes: Option<u64>,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, Broken> {
+    let mut done = from;
+    while bytes.is_none_or(|expected| done <= expected) {
+        let Some(piece) = response.chunk().await.map_err(Broken::Network)? else { break };
+        file.write_all(&piece).await.map_err(Broken::Disk)?;
+        done += piece.len() as u64;
+        progress(done);
+    }
+    Ok(done)
 }
 
 async fn open(part: &Path, from: u64) -> std::io::Result<File> {

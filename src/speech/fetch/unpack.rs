@@ -81,7 +81,7 @@ fn sync_folders(folder: &Path) -> io::Result<()> {
 
 /// A relative path made of plain names.
 fn inside(name: &Path) -> bool {
-    name.components().all(|part| matches!(part, Component::Normal(_)))
+    name.components().count() > 0 && name.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// The official archives hold one folder with everything in it: its name, where that is so.
@@ -126,8 +126,8 @@ fn names(zip: &mut ZipArchive<File>, bounds: Bounds) -> Result<BTreeMap<PathBuf,
     let (mut files, mut bytes) = (BTreeMap::new(), 0_u64);
     for index in 0..zip.len() {
         let entry = zip.by_index(index).map_err(|_: ZipError| Refusal::Damaged)?;
-        let path = entry.enclosed_name().ok_or(Refusal::Outside)?;
-        if !inside(&path) || entry.name().contains('\\') || entry.name().starts_with('/') {
+        let path = PathBuf::from(entry.name());
+        if !inside(&path) || entry.name().contains(['\\', '\0']) {
             return Err(Refusal::Outside);
         }
         let kind = entry.unix_mode().map_or(0, |mode| mode & libc::S_IFMT);

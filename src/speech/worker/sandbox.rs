@@ -195,7 +195,8 @@ pub fn escapes() -> Vec<&'static str> {
     };
     tried("read /etc/passwd", std::fs::read("/etc/passwd").is_ok());
     tried("read its own program", std::fs::read("/proc/self/exe").is_ok());
-    tried("write a file", std::fs::write(std::env::temp_dir().join("aftercall-escape"), "x").is_ok());
+    let file = std::env::temp_dir().join(format!("aftercall-escape.{}", std::process::id()));
+    tried("write a file", std::fs::write(&file, "x").and_then(|()| std::fs::remove_file(file)).is_ok());
     tried("open a TCP socket", std::net::TcpListener::bind(("127.0.0.1", 0)).is_ok());
     tried("open a UDP socket", std::net::UdpSocket::bind(("127.0.0.1", 0)).is_ok());
     tried("open a Unix socket", std::os::unix::net::UnixDatagram::unbound().is_ok());
@@ -206,4 +207,19 @@ pub fn escapes() -> Vec<&'static str> {
 
 fn parent_can_be_signalled() -> bool {
     rustix::process::getppid().is_some_and(|parent| rustix::process::test_kill_process(parent).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_gave_nothing_up_escapes() {
+        let can = escapes();
+        for name in
+            ["read /etc/passwd", "write a file", "open a TCP socket", "start a program", "signal its parent"]
+        {
+            assert!(can.contains(&name), "{can:?}");
+        }
+    }
 }

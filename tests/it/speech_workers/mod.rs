@@ -1,5 +1,7 @@
 //! Recogniser processes: the real program, the real library and the built-in model, and whatever can befall them.
 
+mod chaos;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -135,4 +137,116 @@ fn people_are_heard() {
         let word = &words.words[0];
         assert!(word.confidence_pm > 800 && word.start_ms >= 300 && word.end_ms > word.start_ms, "{word:?}");
     }
+}
+
+#[test]
+fn sixty_callers_are_heard_at_once_and_the_next_is_told() {
+    let Some(pool) = pool(|_| ()) else { return };
+    let Some(samples) = speech("7_theo_0.wav") else { return };
+    let mut callers: Vec<_> = (0..60).map(|_| open(&pool)).collect();
+    assert_eq!(pool.open(&english(), &digits(), Urgency::Live).err(), Some(Deaf::Busy));
+    for packet in samples.chunks(160) {
+        for caller in &mut callers {
+            caller.feed(packet).expect("it is heard");
+        }
+    }
+    let ended = Instant::now();
+    let results: Vec<_> = callers.into_iter().map(|caller| caller.finish()).collect();
+    for result in results {
+        assert_eq!(text(&block(result).expect("an answer").expect("a result")), "seven");
+    }
+    let state = &pool.state()[0].processes[0];
+    println!("60 results {:?} after the last packet; {} MiB", ended.elapsed(), state.rss_bytes >> 20);
+    assert_eq!((state.restarts, state.streams), (0, 0));
+}
+
+#[test]
+fn what_nobody_waits_for_waits_for_callers() {
+    let Some(pool) = pool(|config| {
+        config.queue_kib = 65_536;
+        config.hung_after = Duration::from_secs(10); // A ping waits behind all of that audio.
+        config.background_deadline = PATIENCE;
+    }) else {
+        return;
+    };
+    let Some(samples) = speech("7_theo_0.wav") else { return };
+    let long: Vec<i16> = samples.iter().copied().cycle().take(8_000 * 30).collect();
+    let recordings: Vec<_> = (0..20)
+        .map(|_| {
+            let mut recording = pool.open(&english(), &digits(), Urgency::Background).expect("room");
+            recording.feed(&long).expect("it waits");
+            recording.finish()
+        })
+        .collect();
+    let begun = Instant::now();
+    let words = hear(open(&pool), &samples).expect("a result");
+    println!("heard after {:?} beside 10 minutes of recordings", begun.elapsed());
+    assert_eq!(text(&words), "seven");
+    let waiting = recordings.into_iter().filter_map(|mut result| result.try_recv().err()).count();
+    assert!(waiting >= 15, "{waiting} recordings wait");
+}
+
+#[test]
+fn a_vocabulary_that_would_kill_the_library_is_refused() {
+    let Some(pool) = pool(|_| ()) else { return };
+    for phrases in [&["a\"b"][..], &["<eps>"], &[""], &["one  two"], &["xyzzy"]] {
+        let phrases = Vocabulary::Phrases(phrases.iter().map(|&phrase| phrase.to_owned()).collect());
+        let utterance = pool.open(&english(), &phrases, Urgency::Live).expect("room");
+        assert_eq!(finish(utterance), Err(Deaf::NoModel), "{phrases:?}");
+    }
+    let none = Vocabulary::Phrases(Arc::new([]));
+    assert_eq!(pool.open(&english(), &none, Urgency::Live).err(), Some(Deaf::NoModel));
+    assert_eq!(pool.open(&english(), &Vocabulary::Open, Urgency::Live).err(), Some(Deaf::NoModel));
+    assert_eq!(pool.state()[0].processes[0].restarts, 0);
+}
+
+#[test]
+fn no_process_outlives_the_pool() {
+    let Some(pool) = pool(|_| ()) else { return };
+    let pid = pid(&pool);
+    let mut utterance = open(&pool);
+    drop(pool);
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    assert_eq!(utterance.feed(&[0; 160]), Err(Deaf::Died));
+}
+
+#[test]
+fn a_confined_process_reaches_nothing() {
+    let Some(library) = library() else { return };
+    let config = config(library);
+    let output = built_in(&config)[0].command(&config).arg("--probe").output().expect("the probe runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    if text.contains("files: open") && text.contains("calls: open") {
+        println!("skipped: this kernel confines nothing");
+        return;
+    }
+    assert!(output.status.success() && !text.contains("escaped"), "{text}");
+}
+
+#[test]
+fn check_prints_what_it_found_and_says_when_there_is_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let check = |speech: &str| {
+        let file = dir.path().join("aftercall.toml");
+        let config = std::fs::read_to_string(repository("config/aftercall.toml")).expect("the configuration");
+        let models = repository("config/speech-models.toml");
+        let speech = format!("[speech]\nmodels = {models:?}\n{speech}");
+        std::fs::write(&file, config.replace("[speech]", &speech)).expect("a configuration");
+        let output = crate::harness::program()
+            .args(["--data", "nothing", "--config"])
+            .arg(&file)
+            .args(["speech", "check"])
+            .current_dir(dir.path())
+            .output()
+            .expect("it runs");
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("text")).concat();
+        (output.status.code(), text)
+    };
+    let (code, text) = check("");
+    assert_eq!(code, Some(1));
+    assert!(text.contains("keypad only: there is no libvosk.so"), "{text}");
+    let Some(library) = library() else { return };
+    let (code, text) = check(&format!("library = {library:?}"));
+    println!("{text}");
+    assert!(code == Some(0) && text.contains("aftercall-en-compact-1") && text.contains("good"), "{text}");
 }

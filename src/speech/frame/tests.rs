@@ -1,0 +1,118 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn texts() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec("[a-zé \\[\\]]{1,12}", 1..6)
+}
+
+fn to_worker() -> impl Strategy<Value = ToWorker> {
+    prop_oneof![
+        (any::<u32>(), any::<bool>(), prop::option::of(texts()))
+            .prop_map(|(stream, background, phrases)| ToWorker::Open { stream, background, phrases }),
+        (any::<u32>(), prop::collection::vec(any::<i16>(), 0..400))
+            .prop_map(|(stream, samples)| ToWorker::Audio { stream, samples }),
+        any::<u32>().prop_map(|stream| ToWorker::Finish { stream }),
+        any::<u32>().prop_map(|stream| ToWorker::Drop { stream }),
+        any::<u32>().prop_map(|nonce| ToWorker::Ping { nonce }),
+        texts().prop_map(|words| ToWorker::Lookup { words }),
+    ]
+}
+
+fn from_worker() -> impl Strategy<Value = FromWorker> {
+    let word = ("[a-z]{1,9}", 0..=1000_u16, 0..9000_u32, 0..900_u32).prop_map(|(word, pm, start, length)| {
+        HeardWord { word, confidence_pm: pm, start_ms: start, end_ms: start + length }
+    });
+    prop_oneof![
+        any::<u16>().prop_map(|version| FromWorker::Hello { version }),
+        ("[a-z<>]{1,9}", any::<bool>(), any::<bool>()).prop_map(|(unknown, files, calls)| {
+            FromWorker::Ready { unknown, confined: Confined { files, calls } }
+        }),
+        Just(FromWorker::Unfit(Unfit::NoUnknown)),
+        (any::<u32>(), prop::collection::vec(word, 0..9))
+            .prop_map(|(stream, words)| FromWorker::Heard { stream, words }),
+        any::<u32>().prop_map(|stream| FromWorker::Failed { stream, why: Failure::Behind }),
+        any::<(u32, u32, u32)>().prop_map(|(nonce, live_ms, background_ms)| FromWorker::Pong {
+            nonce,
+            live_ms,
+            background_ms
+        }),
+        texts().prop_map(|words| FromWorker::Missing { words }),
+    ]
+}
+
+/// Writes, cuts the bytes into pieces, and reads.
+fn through<M: Message>(messages: &[M], piece: usize) -> Vec<M> {
+    let mut bytes = Vec::new();
+    messages.iter().for_each(|message| write(message, &mut bytes));
+    let (mut reader, mut read) = (Reader::default(), Vec::new());
+    for part in bytes.chunks(piece) {
+        reader.extend(part);
+        while let Some(message) = reader.next().unwrap() {
+            read.push(message);
+        }
+    }
+    read
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(
+        asked in prop::collection::vec(to_worker(), 0..6),
+        told in prop::collection::vec(from_worker(), 0..6),
+        piece in 1..600_usize,
+    ) {
+        prop_assert_eq!(through(&asked, piece), asked);
+        prop_assert_eq!(through(&told, piece), told);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..9)) {
+        let (mut reader, mut other) = (Reader::default(), Reader::default());
+        for piece in pieces {
+            reader.extend(&piece);
+            other.extend(&piece);
+            while let Ok(Some(_)) = reader.next::<ToWorker>() {}
+            while let Ok(Some(_)) = other.next::<FromWorker>() {}
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_makes_no_panic(message in from_worker(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        let mut bytes = Vec::new();
+        write(&message, &mut bytes);
+        let at = at.index(bytes.len());
+        bytes[at] = to;
+        let mut reader = Reader::default();
+        reader.extend(&bytes);
+        while let Ok(Some(_)) = reader.next::<FromWorker>() {}
+    }
+}
+
+#[test]
+fn long_audio_becomes_several_frames_and_a_long_frame_is_refused() {
+    let samples: Vec<i16> = (0..70_000).map(|i| (i % 3000) as i16).collect();
+    let mut bytes = Vec::new();
+    write_audio(7, &samples, &mut bytes);
+    let (mut reader, mut read) = (Reader::default(), Vec::new());
+    reader.extend(&bytes);
+    while let Some(ToWorker::Audio { stream: 7, samples }) = reader.next().unwrap() {
+        read.extend(samples);
+    }
+    assert_eq!(read, samples);
+    let mut reader = Reader::default();
+    reader.extend(&(FRAME_MAX as u32 + 1).to_le_bytes());
+    assert_eq!(reader.next::<ToWorker>(), Err(Garbage));
+}
+
+#[test]
+fn a_vocabulary_is_open_or_has_phrases() {
+    for (closed, count) in [(1, 0), (0, 1)] {
+        let mut reader = Reader::default();
+        reader.extend(
+            &[12, 0, 0, 0, 1, 9, 0, 0, 0, 0, closed, count, 0, 1, 0, b'a']
+                [..if count == 0 { 13 } else { 16 }],
+        );
+        assert_ne!(reader.next::<ToWorker>().map(|m| m.is_some()), Ok(true));
+    }
+}
