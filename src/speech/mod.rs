@@ -21,12 +21,11 @@ pub mod session;
 mod supervisor;
 pub mod worker;
 
-pub use session::{Listening, listen};
-
 use tokio::sync::oneshot;
 
 pub use self::installed::Installed;
 pub use self::pool::Pool;
+pub use self::session::{Listening, listen};
 use crate::domain::{Deaf, HeardWord, Hearing, Language};
 pub use crate::domain::{Listen, Purpose, Thresholds};
 

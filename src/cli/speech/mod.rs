@@ -6,12 +6,19 @@ mod fetch;
 mod rescore;
 mod test;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Subcommand;
 
 use super::Global;
 use crate::config::{SpeechConfig, SpeechModels};
+use crate::domain::Language;
+use crate::speech::Pool;
+use crate::speech::grammar::Grammars;
+use crate::speech::installed::installed;
 
 /// What to do about speech.
 #[derive(Debug, clap::Args)]
@@ -50,4 +57,47 @@ fn settings(global: &Global) -> anyhow::Result<(SpeechConfig, SpeechModels)> {
     let mut config = crate::config::read(&global.config)?.speech;
     let models = crate::config::speech_models(&global.config, &mut config)?;
     Ok((config, models))
+}
+
+/// What hears in `test` and `eval`: the same recognisers and grammars as in `serve`.
+struct Hearers {
+    pool: Arc<Pool>,
+    grammars: Arc<Grammars>,
+}
+
+/// Longest wait for a model to be loaded.
+const LOADING_MAX: Duration = Duration::from_secs(60);
+/// In a measurement a late answer is worth more than none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts the recognisers of one language; `None`, and the reason on standard error, when there are none.
+async fn hearers(global: &Global, language: &Language) -> anyhow::Result<Option<Hearers>> {
+    let (mut config, models) = settings(global)?;
+    let folder = crate::config::read(&global.config)?.service.grammars;
+    let folder = global.config.parent().unwrap_or(Path::new("")).join(folder);
+    let grammars = Grammars::load(&folder).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the grammars have faults\n{}", lines.join("\n"))
+    })?;
+    (config.deadline, config.hung_after) = (PATIENCE, PATIENCE);
+    let mut found = match installed(&config, &models, &global.data) {
+        Ok(found) => found,
+        Err(why) => {
+            eprintln!("aftercall speech: {why}");
+            return Ok(None);
+        }
+    };
+    found.retain(|one| one.model.language == *language);
+    if found.is_empty() {
+        eprintln!("aftercall speech: there is no model for {language}");
+        return Ok(None);
+    }
+    let pool = Pool::start(&config, &found);
+    if !pool.settled(LOADING_MAX).await {
+        eprintln!(
+            "aftercall speech: the model of {language} does not work: `aftercall speech check` says why"
+        );
+        return Ok(None);
+    }
+    Ok(Some(Hearers { pool: Arc::new(pool), grammars: Arc::new(grammars) }))
 }
