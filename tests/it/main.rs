@@ -12,3 +12,4 @@ mod speech_fetch;
 mod speech_workers;
 mod survey;
 mod torture;
+mod voice;
