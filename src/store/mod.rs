@@ -5,6 +5,7 @@
 
 mod comments;
 mod ids;
+mod modes;
 mod privacy;
 mod project;
 mod rebuild;
