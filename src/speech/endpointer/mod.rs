@@ -16,8 +16,8 @@ use crate::domain::AudioFrame;
 
 /// Length of a step.
 const STEP_MS: u32 = 10;
-/// Loud steps that begin speech, of the latest [`ONSET_STEPS`]: 80 of 150 ms. A click is shorter, "two" is longer.
-const ONSET_LOUD: u32 = 8;
+/// Loud steps that begin speech, of the latest [`ONSET_STEPS`]: 60 of 150 ms. A click is shorter, "six" is longer.
+const ONSET_LOUD: u32 = 6;
 const ONSET_STEPS: u32 = 15;
 /// Audio before the first loud step that is handed on: the soft beginning of "six" or "five".
 const PRE_ROLL: usize = 25 * STEP;
@@ -25,8 +25,8 @@ const PRE_ROLL: usize = 25 * STEP;
 const BEGIN_DB: f32 = 9.0;
 /// And over it by so much it goes on.
 const GO_ON_DB: f32 = 6.0;
-/// Below this nothing begins speech, in dBFS: a quiet person on a bad line is at -42.
-const LEVEL_MIN_DBFS: f32 = -50.0;
+/// Below this nothing begins speech, in dBFS: the peaks of a quiet person are at -42.
+const LEVEL_MIN_DBFS: f32 = -54.0;
 /// The floor before the line is known, in dBFS.
 const FLOOR_DBFS: f32 = -60.0;
 /// Steps from which a line is first known, and the loudest that they are taken for a line's noise.

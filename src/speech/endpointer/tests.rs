@@ -119,7 +119,7 @@ fn keys_tones_clicks_and_comfort_noise_are_not_speech() {
         &[Tone(300, 941.0, 1477.0, -10.0), Quiet(500)],
         &[Quiet(500), Tone(2000, 50.0, 150.0, -20.0), Quiet(500)],
         &[Quiet(500), Clicks(3000), Quiet(500)],
-        &[Quiet(500), Noise(3000, -55.0), Quiet(500)],
+        &[Quiet(500), Noise(3000, -58.0), Quiet(500)],
     ] {
         assert_eq!(heard(parts, -70.0), [], "{parts:?}");
     }

@@ -23,6 +23,8 @@ pub(super) struct Tally {
     missed: u64,
     false_accepted: u64,
     false_confirmed: u64,
+    /// Non-answers that were heard as "stop", "skip" or "repeat". Some of them are.
+    commands: u64,
     /// Nobody could hear it.
     unheard: u64,
     decided_ms: Vec<u32>,
@@ -36,7 +38,9 @@ impl Tally {
         self.missed += u64::from(hearing.is_none());
         let Some(expected) = expected else {
             self.non_answers += 1;
+            let answer = hearing.is_some_and(|hearing| matches!(hearing.meaning, Some(Meaning::Answer(_))));
             match verdict {
+                Verdict::Accept | Verdict::Confirm if !answer => self.commands += 1,
                 Verdict::Accept => self.false_accepted += 1,
                 Verdict::Confirm => self.false_confirmed += 1,
                 Verdict::NoMatch => {}
@@ -71,6 +75,7 @@ impl Tally {
         self.missed += other.missed;
         self.false_accepted += other.false_accepted;
         self.false_confirmed += other.false_confirmed;
+        self.commands += other.commands;
         self.unheard += other.unheard;
         self.decided_ms.extend(&other.decided_ms);
     }
@@ -95,6 +100,7 @@ impl Tally {
             false_accepts_after: self.false_accepted,
             false_share: Share::of(before, self.non_answers),
             false_after_share: Share::of(self.false_accepted, self.non_answers),
+            commands: self.commands,
             missed: self.missed,
             unheard: self.unheard,
             decided_ms: Decided {
@@ -142,12 +148,14 @@ struct Row {
     right_after_confirm: Option<Share>,
     wrong_share: Option<Share>,
     non_answers: u64,
-    /// Non-answers that were taken, or asked about.
+    /// Non-answers that were taken for an answer, or asked about.
     false_accepts: u64,
     /// Non-answers that were taken without asking.
     false_accepts_after: u64,
     false_share: Option<Share>,
     false_after_share: Option<Share>,
+    /// Non-answers that were heard as a command. Whether they were one, a list does not say.
+    commands: u64,
     missed: u64,
     unheard: u64,
     decided_ms: Decided,
@@ -206,6 +214,7 @@ impl Outcome {
             "others",
             "false: taken or asked",
             "taken",
+            "commands",
             "decided ms p50/p95",
         ]);
         for row in self.grammars.iter().chain([&self.total]) {
@@ -229,10 +238,11 @@ impl Outcome {
                 row.non_answers.to_string(),
                 both(row.false_accepts, row.false_share),
                 both(row.false_accepts_after, row.false_after_share),
+                row.commands.to_string(),
                 format!("{}/{}", ms(row.decided_ms.p50), ms(row.decided_ms.p95)),
             ]);
         }
-        for column in 1..12 {
+        for column in 1..13 {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
