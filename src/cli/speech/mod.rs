@@ -17,6 +17,7 @@ use super::Global;
 use crate::config::{SpeechConfig, SpeechModels};
 use crate::domain::Language;
 use crate::speech::Pool;
+use crate::speech::check::fit;
 use crate::speech::grammar::Grammars;
 use crate::speech::installed::installed;
 
@@ -59,6 +60,16 @@ fn settings(global: &Global) -> anyhow::Result<(SpeechConfig, SpeechModels)> {
     Ok((config, models))
 }
 
+/// The grammars that the configuration names.
+fn grammars(global: &Global) -> anyhow::Result<Grammars> {
+    let folder = crate::config::read(&global.config)?.service.grammars;
+    let folder = global.config.parent().unwrap_or(Path::new("")).join(folder);
+    Grammars::load(&folder).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the grammars have faults\n{}", lines.join("\n"))
+    })
+}
+
 /// What hears in `test` and `eval`: the same recognisers and grammars as in `serve`.
 struct Hearers {
     pool: Arc<Pool>,
@@ -73,12 +84,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Starts the recognisers of one language; `None`, and the reason on standard error, when there are none.
 async fn hearers(global: &Global, language: &Language) -> anyhow::Result<Option<Hearers>> {
     let (mut config, models) = settings(global)?;
-    let folder = crate::config::read(&global.config)?.service.grammars;
-    let folder = global.config.parent().unwrap_or(Path::new("")).join(folder);
-    let grammars = Grammars::load(&folder).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the grammars have faults\n{}", lines.join("\n"))
-    })?;
+    let grammars = grammars(global)?;
     (config.deadline, config.hung_after) = (PATIENCE, PATIENCE);
     let mut found = match installed(&config, &models, &global.data) {
         Ok(found) => found,
@@ -92,6 +98,10 @@ async fn hearers(global: &Global, language: &Language) -> anyhow::Result<Option<
         eprintln!("aftercall speech: there is no model for {language}");
         return Ok(None);
     }
+    let found = {
+        let (config, grammars) = (config.clone(), grammars.clone());
+        tokio::task::spawn_blocking(move || fit(&config, found, &grammars)).await?
+    };
     let pool = Pool::start(&config, &found);
     if !pool.settled(LOADING_MAX).await {
         eprintln!(

@@ -1,7 +1,6 @@
 //! `aftercall speech rescore`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::cli::Global;
 use crate::cli::story::meant;
 use crate::config;
 use crate::domain::{Entry, Fact, Hearing};
-use crate::speech::grammar::Grammars;
+use crate::speech::check::fit;
 use crate::speech::{Pool, installed, session};
 use crate::store::{Batch, Kept, Privacy, Store, Vault};
 
@@ -51,11 +50,10 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         models.model.retain(|model| model.name == *name);
         anyhow::ensure!(!models.model.is_empty(), "there is no model {name} in the file of models");
     }
-    let base = global.config.parent().map(PathBuf::from).unwrap_or_default();
-    let grammars = Grammars::load(&base.join(&config.service.grammars)).map_err(|errors| {
-        anyhow::anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    let grammars = super::grammars(global)?;
     let found = installed::installed(&config.speech, &models, &global.data)?;
+    let (speech, words) = (config.speech.clone(), grammars.clone());
+    let found = tokio::task::spawn_blocking(move || fit(&speech, found, &words)).await?;
     let pool = Pool::start(&config.speech, &found);
     pool.settled(READY_MAX).await;
 

@@ -270,7 +270,10 @@ fn a_self_test_names_the_words_that_a_model_lacks() {
     let config = config(library);
     let words = ["seven", "xyzzy", "agree", "<eps>"].map(str::to_owned);
     let test = self_test(&config, &built_in(&config)[0], &words);
-    assert_eq!(test.fault, Some(Fault::Words(vec!["xyzzy".to_owned(), "<eps>".to_owned()])));
+    assert_eq!((test.missing, test.fault), (vec!["xyzzy".to_owned(), "<eps>".to_owned()], None));
+    let test = self_test(&config, &built_in(&config)[0], &["xyzzy".to_owned()]);
+    assert_eq!(test.fault, Some(Fault::NoWord));
+    let test = self_test(&config, &built_in(&config)[0], &["seven".to_owned()]);
     assert!(test.load.is_some() && test.rss_bytes > 0 && test.realtime_factor.is_some(), "{test:?}");
 }
 
