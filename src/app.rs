@@ -103,6 +103,7 @@ impl Service {
             media,
             store,
             recognisers,
+            running: call::RunningCalls::default(),
             comments,
             selector: Mutex::new(selector),
             live: ArcSwap::from_pointee(live),

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::ears::Ears;
+use super::live::{self, RunningCall};
 use super::{Shared, goodbye, perform};
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
@@ -142,6 +143,16 @@ async fn hold(
     let live = parts.live.load_full();
     let ears = survey.languages.iter().filter(|language| parts.recognisers.model(language).is_some());
     let ears = ears.cloned().collect();
+    let running = parts.running.begin(RunningCall {
+        id,
+        since: Timestamp::now(),
+        agent: incoming.context.agent.clone(),
+        queue: incoming.context.queue.clone(),
+        survey: survey.id.clone(),
+        origin: decision.origin,
+        question: None,
+        answers: 0,
+    });
     let mut driver = Driver {
         parts,
         id,
@@ -156,6 +167,7 @@ async fn hold(
         sip_events: events,
         outcome: None,
         sip_over: false,
+        running,
     };
     driver.converse().await;
     driver.close().await;
@@ -177,6 +189,7 @@ pub(super) struct Driver<'a> {
     sip_events: mpsc::Receiver<SipEvent>,
     pub outcome: Option<Outcome>,
     sip_over: bool,
+    running: live::Entry,
 }
 
 impl Driver<'_> {
@@ -216,6 +229,8 @@ impl Driver<'_> {
                 error!("A call's end is not stored yet; the next start will close it");
             }
         }
+        self.running
+            .update(self.dialogue.open_question().map(|id| id.to_string()), self.dialogue.answer_count());
         if key {
             histogram!("aftercall_key_reaction_seconds").record(at.elapsed().as_secs_f64());
         }

@@ -4,6 +4,7 @@
 mod driver;
 mod ears;
 mod goodbye;
+mod live;
 mod perform;
 pub mod transcribe;
 
@@ -13,6 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
 pub use driver::run;
+pub use live::{RunningCall, RunningCalls};
 
 use crate::config::Live;
 use crate::media::MediaEngine;
@@ -31,6 +33,8 @@ pub struct Parts {
     pub store: Store,
     /// Who hears callers.
     pub recognisers: Arc<dyn Recognisers>,
+    /// The calls that run now.
+    pub running: RunningCalls,
     /// Comments that wait for their text.
     pub comments: mpsc::Sender<Comment>,
     /// Who is surveyed. Locked for one decision at a time, never over an await.
