@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::access::Access;
 use crate::call::{self, Parts, Shared, transcribe};
 use crate::config::{self, Live};
 use crate::domain::{CallerNumber, SurveyId, SurveyVersion};
@@ -23,6 +24,7 @@ use crate::selection::{Lists, Selector};
 use crate::sip::{CallSignals, Closed, Endpoint};
 use crate::speech::Recognisers;
 use crate::store::{Health, Store};
+use crate::web::{self, WebState};
 
 /// How often the disk is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -48,6 +50,15 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
         info!("Health pages on {bound}");
         page = Some(task);
     }
+    let mut web = None;
+    if let Some(address) = service.parts.live.load().config.web.listen {
+        let access = Access::open(&data).await.context("the access database")?;
+        let state = WebState { parts: Arc::clone(&service.parts), ears: service.ears.clone(), access };
+        let (bound, task) =
+            web::serve(address, state).await.with_context(|| format!("[web] cannot listen on {address}"))?;
+        info!("The API is on http://{bound}/api/docs");
+        web = Some(task);
+    }
     info!("Ready for calls");
     // Outside systemd there is nobody to tell.
     let told = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -60,7 +71,7 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     });
     let outcome = service.run(incoming, &file).await;
     upkeep.abort();
-    if let Some(task) = page {
+    for task in page.into_iter().chain(web) {
         task.abort();
     }
     outcome

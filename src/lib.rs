@@ -18,6 +18,9 @@
 //! | [`scoring`] | CSAT, NPS, CES, FCR from value histograms, each with its interval | none |
 //! | [`store`] | the journal, the rows made from it, and what may be read | database |
 //! | [`call`] | one task per call that joins the parts and decides nothing | channels |
+//! | [`access`] | who may come in: bearer tokens | database |
+//! | [`api`] | results and running calls for other systems | - |
+//! | [`web`] | the listener of the API | sockets |
 //! | [`app`] | builds everything, drains on SIGTERM, reloads on SIGHUP | signals |
 //! | [`caller`] | the other side: a scripted caller, on another SIP library | sockets |
 //! | [`cli`] | one thin file per subcommand | terminal |
@@ -45,6 +48,8 @@
 //! answers, and each answer is written before the next prompt starts. At the end it hangs up; the leg gives its
 //! figures, the last fact is written, and the roll-ups that reports read were made in the same transactions.
 
+pub mod access;
+pub mod api;
 pub mod app;
 pub mod call;
 pub mod caller;
@@ -63,3 +68,4 @@ pub mod selection;
 pub mod sip;
 pub mod speech;
 pub mod store;
+pub mod web;

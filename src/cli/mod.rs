@@ -15,6 +15,7 @@ mod serve;
 mod simulate;
 mod speech;
 mod story;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +60,8 @@ enum Command {
     Calls(calls::Args),
     /// Check the recordings, or import one.
     Prompts(prompts::Args),
+    /// Bearer tokens of the API: make, list, revoke.
+    Token(token::Args),
     /// Recognisers: get models, try them, measure them.
     Speech(speech::Args),
     /// Write a consistent copy of the database, also while the service runs.
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
             Command::Report(args) => report::run(&global, args).await,
             Command::Calls(args) => calls::run(&global, args).await,
             Command::Prompts(args) => prompts::run(&global, args),
+            Command::Token(args) => token::run(&global, args).await,
             Command::Speech(args) => speech::run(&global, args).await,
             Command::Backup(args) => backup::run(&global, args).await,
             Command::Rebuild => rebuild::run(&global).await,

@@ -238,6 +238,7 @@ fn check(config: &Config) -> Result<(), (Place, Fault)> {
     config.media.check().map_err(at("media"))?;
     config.selection.check().map_err(at("selection"))?;
     config.speech.check().map_err(at("speech"))?;
+    config.web.check().map_err(at("web"))?;
     config.store.check().map_err(at("store"))?;
     if config.listener.is_empty() {
         return Err((

@@ -7,6 +7,7 @@ mod service;
 mod sip;
 mod speech;
 mod store;
+mod web;
 
 pub use load::{ConfigError, Live, load, parse_text, read, speech_models};
 pub use media::{InBand, MediaConfig};
@@ -18,6 +19,7 @@ pub use sip::{
 };
 pub use speech::{Listening, ModelConfig, SpeechConfig, SpeechModels};
 pub use store::StoreConfig;
+pub use web::{TlsConfig, WebConfig};
 
 /// A section that can tell whether its values make sense together.
 pub trait Checked {

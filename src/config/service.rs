@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     Checked, Fault, ListenerConfig, MediaConfig, SelectionConfig, SipConfig, SpeechConfig, StoreConfig,
-    TrunkConfig,
+    TrunkConfig, WebConfig,
 };
 
 /// Everything that a configuration file may say.
@@ -43,6 +43,9 @@ pub struct Config {
     /// The database.
     #[serde(default)]
     pub store: StoreConfig,
+    /// The dashboard and the API.
+    #[serde(default)]
+    pub web: WebConfig,
 }
 
 /// `[service]`.

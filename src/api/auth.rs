@@ -1,0 +1,36 @@
+//! Who asks: a bearer token (RFC 6750) of the access database.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+
+use super::Problem;
+use crate::access::{Scope, Token};
+use crate::web::WebState;
+
+/// A request with a good token.
+pub(super) struct Bearer(pub(super) Token);
+
+impl Bearer {
+    /// Whether the token may do this.
+    pub(super) fn may(&self, scope: Scope) -> Result<(), Problem> {
+        if self.0.scopes.0.contains(&scope) {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, format!("the token lacks {}", scope.as_str())))
+    }
+}
+
+impl FromRequestParts<WebState> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Problem> {
+        let unknown = || Problem::new(StatusCode::UNAUTHORIZED, "a good bearer token is needed".to_owned());
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let (scheme, text) = header.and_then(|value| value.split_once(' ')).ok_or_else(unknown)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(unknown());
+        }
+        state.access.token(text.trim()).await?.map(Self).ok_or_else(unknown)
+    }
+}
