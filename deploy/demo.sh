@@ -16,6 +16,8 @@ surveys = "$PWD/config/surveys"
 prompts = "$PWD/prompts"
 grammars = "$PWD/grammars"
 drain_max = "1m"
+[speech]
+models = "$PWD/config/speech-models.toml"
 [http]
 listen = "$http"
 [sip]
@@ -56,7 +58,7 @@ echo "repairs, every 10th in billing (with another survey), and whom agents send
     --profile short --triggered 0.02 --seed 8 --quiet > "$dir/billing.txt" &
 billing=$!
 "$program" simulate "sip:survey@$sip" --calls "$calls" --rate "${DEMO_RATE:-25}" --agents 5 --queues support,repairs \
-    --triggered 0.02 --seed 7 || true
+    --triggered 0.02 --seed 7 --mix answer=40,wrong=8,silent=8,barge=14,refuse=4,leave=8,speak=18 || true
 wait $billing || true
 echo
 echo "and in billing:"
@@ -67,8 +69,17 @@ echo "Results per agent. Callers whom we chose and callers whom an agent chose n
 "${run[@]}" report --by agent
 echo
 echo "One call, key by key:"
-id=$("${run[@]}" calls --csv --columns id,disposition,answers | awk -F, '$2 == "complete" && length($3) > length(best) { best = $3; id = $1 } END { print id }')
-"${run[@]}" calls "$id"
+mapfile -t ids < <("${run[@]}" calls --csv --columns id,disposition,answers | awk -F, '$2 == "complete" { print length($3), $1 }' | sort -rn | cut -d' ' -f2)
+"${run[@]}" calls "${ids[0]}"
+for id in "${ids[@]}"; do
+    story=$("${run[@]}" calls "$id")
+    if grep -q "by voice" <<< "$story"; then
+        echo
+        echo "And one who spoke:"
+        echo "$story"
+        break
+    fi
+done
 kill $service
 wait $service || true
 trap - EXIT

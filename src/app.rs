@@ -93,7 +93,7 @@ impl Service {
         }
         let (ending, ending_rx) = watch::channel(false);
         let (ready, _) = watch::channel(Readiness::Ready);
-        let ears = Ears::open(config, &live.speech_models, data);
+        let ears = Ears::open(&live, data).await;
         let recognisers: Arc<dyn Recognisers> = Arc::clone(&ears.pool) as _;
         let (comments, waiting) = mpsc::channel(transcribe::WAITING_MAX);
         let key_words = config.speech.key_words.clone();

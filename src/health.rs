@@ -15,10 +15,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::{Config, SpeechModels};
-use crate::speech::Pool;
+use crate::config::Live;
 use crate::speech::installed::{self, NoSpeech};
 use crate::speech::pool::LanguageState;
+use crate::speech::{Pool, check};
 
 /// Whether new calls are taken, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +39,19 @@ pub struct Ears {
 }
 
 impl Ears {
-    /// Starts the recognisers that the configuration and the data folder have; without any, the service runs by
-    /// keypad only, and says so.
+    /// Tries the models that the configuration and the data folder have, each in a process of its own, and starts the
+    /// recognisers of those that work; without any, the service runs by keypad only, and says so.
     #[must_use]
-    pub fn open(config: &Config, models: &SpeechModels, data: &Path) -> Self {
-        let (pool, none) = match installed::installed(&config.speech, models, data) {
-            Ok(found) => (Pool::start(&config.speech, &found), None),
+    pub async fn open(live: &Live, data: &Path) -> Self {
+        let config = live.config.speech.clone();
+        let (pool, none) = match installed::installed(&config, &live.speech_models, data) {
+            Ok(found) => {
+                let (tried, grammars) = (config.clone(), Arc::clone(&live.grammars));
+                let tests = tokio::task::spawn_blocking(move || check::fit(&tried, found, &grammars));
+                let found = tests.await.unwrap_or_default();
+                let none = found.is_empty().then_some(NoSpeech::NoModel);
+                (Pool::start(&config, &found), none)
+            }
             Err(none) => (Pool::silent(), Some(none)),
         };
         match &none {

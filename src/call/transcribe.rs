@@ -85,7 +85,7 @@ async fn hear(
     recognisers: &dyn Recognisers,
     comment: &Comment,
 ) -> Result<Option<Vec<HeardWord>>, Trouble> {
-    let samples = store.recording(comment.call, comment.recording).await.map_err(Trouble::Store)?;
+    let samples = store.vault().recording(comment.call, comment.recording).await.map_err(Trouble::Store)?;
     let Some(samples) = samples else { return Ok(None) };
     let mut last = Deaf::Busy;
     for attempt in 0..TRIES_MAX {
@@ -123,7 +123,7 @@ async fn keep(
 ) -> Result<(), StoreError> {
     let found = words.as_deref().map(|words| found(words, key_words)).unwrap_or_default();
     let sealed = match words {
-        Some(words) => store.seal_words(comment.call, comment.recording, &words).await?,
+        Some(words) => store.vault().seal_words(comment.call, comment.recording, &words).await?,
         None => None,
     };
     let recording: RecordingId = comment.recording;

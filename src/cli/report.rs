@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::Global;
 use super::filter::{Filter, table};
-use crate::domain::{Origin, Stage};
+use crate::domain::{GivenBy, Origin, Stage};
 use crate::scoring::{Figure, FigureName, Measure, Report, ReportRow};
 use crate::store::{GroupBy, Scope};
 
@@ -53,13 +53,14 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         origin: args.filter.origin,
     };
     let report = Report::new(&views.report(group, &scope).await?);
+    let modes = views.answers_by_mode(&scope).await?;
     views.close().await;
     let text = if args.json {
         serde_json::to_string_pretty(&report)? + "\n"
     } else if args.csv {
         csv_lines(&report, title)?
     } else {
-        tables(&report, title)
+        tables(&report, title) + &modes_line(&modes)
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -200,6 +201,19 @@ fn funnel_line(rows: &[&ReportRow]) -> String {
     }
     let outcomes: Vec<_> = outcomes.iter().map(|(name, n)| format!("{name} {n}")).collect();
     format!("Funnel: {}\nOutcomes: {}", steps.join(" > "), outcomes.join(", "))
+}
+
+/// How answers came, where callers may speak.
+fn modes_line(modes: &[(GivenBy, u64)]) -> String {
+    if modes.iter().all(|(mode, n)| *mode == GivenBy::Key || *n == 0) {
+        return String::new();
+    }
+    let parts = modes.iter().map(|(mode, n)| match mode {
+        GivenBy::Key => format!("{n} by key"),
+        GivenBy::Voice => format!("{n} by voice"),
+        GivenBy::VoiceConfirmed => format!("{n} by voice and confirmed"),
+    });
+    format!("Answers came: {}.\n", parts.collect::<Vec<_>>().join(", "))
 }
 
 fn choices(rows: &[&ReportRow]) -> BTreeMap<String, BTreeMap<String, u64>> {

@@ -98,6 +98,10 @@ text_id! {
     CallRef, max 128, printable
 }
 text_id! {
+    /// A team of agents: 1-64 printable characters.
+    TeamId, max 64, printable
+}
+text_id! {
     /// A survey's name, which is its file name in `config/surveys` without `.toml`.
     SurveyId, max 32, plain
 }

@@ -10,6 +10,7 @@ mod play;
 mod record;
 mod scale;
 mod stream;
+mod viewer;
 
 pub use answer::{Answer, AnswerValue, GivenBy, QuestionKind};
 pub use audio::{AudioFrame, LISTEN_RATE};
@@ -27,3 +28,4 @@ pub use record::{
 };
 pub use scale::{Better, Scale};
 pub use stream::{AgreedStream, Codec, Direction, TelephoneEvent};
+pub use viewer::{Role, UserId, Viewer};

@@ -5,10 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tracing::{error, info, warn};
 
 use super::Installed;
 use super::frame::{self, Confined, FromWorker, Garbage, Message, Reader, ToWorker, Unfit, VERSION};
+use super::grammar::Grammars;
 use super::supervisor::rss_bytes;
 use crate::config::SpeechConfig;
 
@@ -40,15 +44,9 @@ pub enum Fault {
     /// What it said makes no sense.
     #[error("its process spoke garbage")]
     Garbage,
-    /// Words of the grammars that it does not know.
-    #[error("it does not know {}", some(.0))]
-    Words(Vec<String>),
-}
-
-fn some(words: &[String]) -> String {
-    let more = words.len().saturating_sub(5);
-    let shown = words[..words.len() - more].join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more words") }
+    /// None of the words that it was asked for is known to it.
+    #[error("it knows no word of the grammars")]
+    NoWord,
 }
 
 /// What a self-test found.
@@ -68,6 +66,8 @@ pub struct SelfTest {
     pub confined: Confined,
     /// What a confined process still managed to do and must not.
     pub escapes: Vec<String>,
+    /// Words of the grammars that it does not know: phrases with them are left out.
+    pub missing: Vec<String>,
     /// Why the model must not be used.
     pub fault: Option<Fault>,
 }
@@ -83,6 +83,7 @@ pub fn self_test(config: &SpeechConfig, installed: &Installed, words: &[String])
         realtime_factor: None,
         confined: Confined::default(),
         escapes: Vec::new(),
+        missing: Vec::new(),
         fault: None,
     };
     let tried =
@@ -90,6 +91,31 @@ pub fn self_test(config: &SpeechConfig, installed: &Installed, words: &[String])
     test.fault = tried.err();
     test.escapes = escapes(config, installed);
     test
+}
+
+/// Tries every model with the words of the grammars of its language, and gives those that are fit for use, with what
+/// each does not know; the others are named in the log. Waits for the processes.
+#[must_use]
+pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -> Vec<Installed> {
+    let mut fit = Vec::new();
+    for mut installed in models {
+        let words: Vec<String> = grammars.words(&installed.model.language).into_iter().collect();
+        let test = self_test(config, &installed, &words);
+        let (language, name) = (&test.language, &test.model);
+        if let Some(fault) = &test.fault {
+            error!(%language, "The model {name} is not used, {language} goes by keypad only: {fault}");
+            continue;
+        }
+        if !test.escapes.is_empty() {
+            warn!(%language, "This kernel does not confine the recognisers: they can {}", test.escapes.join(", "));
+        }
+        if !test.missing.is_empty() {
+            info!(%language, "The model {name} does not know {} words of the grammars", test.missing.len());
+        }
+        installed.missing = Arc::new(test.missing.into_iter().collect());
+        fit.push(installed);
+    }
+    fit
 }
 
 /// What the probe of a confined process managed to do.
@@ -166,7 +192,9 @@ impl Patient {
         }
         test.realtime_factor = Some(begun.elapsed().as_secs_f64() / HEARD.as_secs_f64());
         test.rss_bytes = rss_bytes(self.child.id());
-        if missing.is_empty() { Ok(()) } else { Err(Fault::Words(missing)) }
+        let knows_none = !words.is_empty() && missing.len() == words.len();
+        test.missing = missing;
+        if knows_none { Err(Fault::NoWord) } else { Ok(()) }
     }
 
     fn say(&mut self, message: &impl Message) {
@@ -189,7 +217,7 @@ impl Patient {
         let until = Instant::now() + most;
         let mut bytes = [0; 4096];
         loop {
-            if let Some(message) = self.reader.next().map_err(|Garbage| Fault::Garbage)? {
+            if let Some(message) = self.reader.poll_message().map_err(|Garbage| Fault::Garbage)? {
                 return Ok(message);
             }
             let left = until.saturating_duration_since(Instant::now());

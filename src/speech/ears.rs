@@ -63,7 +63,7 @@ impl Ears<'_> {
         grammar: &str,
     ) -> Option<Plan> {
         let facts = recognisers.model(language)?;
-        let lexicon = Lexicon { distractors_max: usize::from(facts.distractors), ..Lexicon::default() };
+        let lexicon = Lexicon::of(&facts);
         let whole = grammars.vocabulary(language, grammar, &lexicon)?;
         let (main, wide, full) = if facts.rule.witness.is_some() {
             let wide = grammars.wide(language, grammar, &lexicon);

@@ -415,7 +415,7 @@ impl Reader {
     ///
     /// # Errors
     /// The bytes are no frames; nothing after them can be understood either.
-    pub fn next<M: Message>(&mut self) -> Result<Option<M>, Garbage> {
+    pub fn poll_message<M: Message>(&mut self) -> Result<Option<M>, Garbage> {
         let bytes = &self.bytes[self.read..];
         let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| Garbage)?;

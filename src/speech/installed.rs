@@ -1,6 +1,8 @@
 //! What there is to hear with: the library, the recogniser program, and for each language the first model that is there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::{Listening, ModelConfig, SpeechConfig, SpeechModels};
 
@@ -39,6 +41,8 @@ pub struct Installed {
     pub library: PathBuf,
     /// The recogniser program.
     pub program: PathBuf,
+    /// Words of the grammars that the model does not know, once it has been asked.
+    pub missing: Arc<BTreeSet<String>>,
 }
 
 /// Looks for library, program and models; `data` is the data folder.
@@ -71,7 +75,7 @@ pub fn installed(
         let other = found.iter().any(|other| other.model.language == model.language);
         if !other && is_model(&folder) {
             let (model, library, program) = (model.clone(), library.clone(), program.clone());
-            found.push(Installed { model, folder, library, program });
+            found.push(Installed { model, folder, library, program, missing: Arc::default() });
         }
     }
     if found.is_empty() { Err(NoSpeech::NoModel) } else { Ok(found) }

@@ -1,4 +1,4 @@
-//! Speech: from the caller's audio to a judged [`Hearing`](crate::domain::Hearing), on this machine alone.
+//! Speech: from the caller's audio to a judged [`Hearing`], on this machine alone.
 //!
 //! Libvosk can be killed by a bad grammar or a broken model file, so it lives in worker processes of their own
 //! (`src/bin/aftercall-speech.rs`); this module starts and watches them and never links the library. A worker that
@@ -21,6 +21,9 @@ pub mod session;
 mod supervisor;
 pub mod worker;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 pub use self::installed::Installed;
@@ -33,7 +36,7 @@ pub use crate::domain::{Listen, Purpose, Thresholds};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Vocabulary {
     /// One of these phrases, or something unknown. Checked words of the model only, never empty.
-    Phrases(std::sync::Arc<[String]>),
+    Phrases(Arc<[String]>),
     /// Anything that the model knows. Only for models with an open vocabulary.
     Open,
 }
@@ -84,6 +87,8 @@ pub struct ModelFacts {
     pub distractors: u16,
     /// How sure is sure enough.
     pub rule: judge::Rule,
+    /// Words of the grammars that it does not know.
+    pub missing: Arc<BTreeSet<String>>,
 }
 
 /// One recogniser with one utterance. Dropping it gives the utterance up.

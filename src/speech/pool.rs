@@ -4,7 +4,7 @@
 //! asks, and calls go on by key. Each language has processes for callers on the line, and, where its vocabulary is
 //! open, one with the lowest priority for what nobody waits for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ struct Tongue {
     open_vocabulary: bool,
     distractors: u16,
     rule: Rule,
+    missing: Arc<BTreeSet<String>>,
     live: Vec<Process>,
     background: Vec<Process>,
 }
@@ -106,6 +107,7 @@ impl Pool {
                 open_vocabulary: model.open_vocabulary,
                 distractors: model.distractors,
                 rule: model.rule,
+                missing: Arc::clone(&installed.missing),
                 live: (0..model.workers.get()).filter_map(|_| start(false)).collect(),
                 background: if model.has_background() {
                     start(true).into_iter().collect()
@@ -255,6 +257,7 @@ impl Recognisers for Pool {
             open_vocabulary: tongue.open_vocabulary,
             distractors: tongue.distractors,
             rule: tongue.rule,
+            missing: Arc::clone(&tongue.missing),
         })
     }
 

@@ -54,6 +54,7 @@ impl Recognisers for Scripted {
             open_vocabulary: true,
             distractors: 0,
             rule,
+            missing: std::sync::Arc::default(),
         })
     }
 

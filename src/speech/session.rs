@@ -35,7 +35,7 @@ impl Drop for Listening {
 /// Listens to the frames of one leg until the caller has said something, and tells what.
 ///
 /// Tells [`SpeechEvent::Began`] when speech begins, then one of the three others, and is over. When the frames end
-/// first, nothing more is told. Noise that seemed to be speech is let go in silence and listening goes on, so `Began`
+/// first, a comment is told as far as it came, and an answer is not. Noise that seemed to be speech is let go in silence and listening goes on, so `Began`
 /// is no promise. There is no deadline for a caller who says nothing but the length of a comment: that is the
 /// conversation's to count, which then drops the [`Listening`]. Has to be called within a runtime.
 #[must_use = "dropping it ends the listening"]
@@ -232,7 +232,8 @@ async fn comment(
             return Some(SpeechEvent::Recorded { audio: Vec::new(), cut: false });
         }
     }
-    None
+    // The caller pressed the key that ends it, or hung up: what was said counts.
+    Some(SpeechEvent::Recorded { audio: if speaking { kept } else { Vec::new() }, cut: false })
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ use crate::domain::Deaf;
 
 /// How often an idle process is asked whether it is there, and how often its memory is looked at.
 const IDLE: Duration = Duration::from_secs(1);
+/// Reads in one turn: a process that says more at once than a thousand results must not keep us from watching it.
+const READS_MAX: usize = 16;
 /// How long a process that has left may take to be gone, so that its own reason is seen rather than our signal.
 const LEAVING: Duration = Duration::from_millis(200);
 
@@ -199,18 +201,19 @@ impl<'a> Life<'a> {
     }
 
     fn listen(&mut self) -> Result<(), Why> {
-        loop {
+        for _ in 0..READS_MAX {
             match self.socket.read(&mut self.bytes) {
                 Ok(0) => return Err(Why::Died(ExitStatus::default())),
                 Ok(count) => self.reader.extend(&self.bytes[..count]),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(_) => return Err(Why::Died(ExitStatus::default())),
             }
-            while let Some(message) = self.reader.next().map_err(|Garbage| Why::Garbage)? {
+            while let Some(message) = self.reader.poll_message().map_err(|Garbage| Why::Garbage)? {
                 self.take(message)?;
             }
         }
+        Ok(())
     }
 
     fn take(&mut self, message: FromWorker) -> Result<(), Why> {

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sqlx::AssertSqlSafe;
 
 use super::views::{LINE_COLUMNS, LineRow, read_error};
-use super::{Store, StoreError, Views};
-use crate::domain::{CallId, Fact, HeardWord, Language, RecordingId, Transcription};
+use super::{StoreError, Views};
+use crate::domain::{CallId, Fact, Language, RecordingId, Transcription};
 
 /// A comment that waits for its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,38 +51,5 @@ impl Views {
             }
         }
         Ok(waiting.into_values().take(max).collect())
-    }
-}
-
-impl Store {
-    /// Words under the key of their response, in base64; `None` when the key has been destroyed.
-    ///
-    /// # Errors
-    /// The database's, or the system's random numbers.
-    pub async fn seal_words(
-        &self,
-        call: CallId,
-        recording: RecordingId,
-        words: &[HeardWord],
-    ) -> Result<Option<String>, StoreError> {
-        let Some(key) = self.response_key(call).await? else { return Ok(None) };
-        let plain = serde_json::to_vec(words).map_err(|e| StoreError::Encode(e.into()))?;
-        let sealed = key.seal(recording, &plain).map_err(|e| StoreError::Recording(e.into()))?;
-        Ok(Some(STANDARD.encode(sealed)))
-    }
-
-    /// The words that [`Self::seal_words`] sealed; `None` when they do not open any more.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn open_words(
-        &self,
-        call: CallId,
-        recording: RecordingId,
-        sealed: &str,
-    ) -> Result<Option<Vec<HeardWord>>, StoreError> {
-        let Some(key) = self.response_key(call).await? else { return Ok(None) };
-        let plain = STANDARD.decode(sealed).ok().and_then(|sealed| key.open(recording, &sealed));
-        Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()))
     }
 }

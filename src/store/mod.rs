@@ -5,6 +5,7 @@
 
 mod comments;
 mod ids;
+mod modes;
 mod privacy;
 mod project;
 mod rebuild;
@@ -13,6 +14,7 @@ mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod vault;
 mod views;
 mod wheres;
 mod writer;
@@ -32,13 +34,11 @@ pub use comments::Comment;
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
 pub use recordings::{ResponseKey, wav};
+pub use vault::{Kept, Vault};
 pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
 
 use ids::Ids;
 use writer::{Job, Writer};
-
-/// The folder of recordings inside that of all data.
-const RECORDINGS: &str = "recordings";
 
 /// Facts that belong together: all are on disk, or none.
 #[derive(Clone, Debug, Default)]
@@ -111,8 +111,7 @@ pub struct Store {
     ids: Arc<Ids>,
     privacy: Privacy,
     views: Views,
-    /// Where recordings lie.
-    recordings: Arc<Path>,
+    vault: Vault,
     /// Held until the last handle is gone, so that no second process writes.
     _lock: Arc<File>,
 }
@@ -151,9 +150,9 @@ impl Store {
             jobs,
             health,
             ids,
+            vault: Vault::new(views.clone(), privacy.clone(), data_dir),
             privacy: privacy.clone(),
             views,
-            recordings: data_dir.join(RECORDINGS).into(),
             _lock: Arc::new(lock),
         };
         let mut closing = JoinSet::new(); // Together, so that they share transactions.
@@ -198,38 +197,15 @@ impl Store {
         key: &ResponseKey,
         samples: Vec<i16>,
     ) -> Result<RecordingId, StoreError> {
-        let (id, key, folder) = (RecordingId(self.ids.next()), key.clone(), Arc::clone(&self.recordings));
-        let written =
-            tokio::task::spawn_blocking(move || recordings::write(&folder, &key, id, &samples)).await;
-        match written {
-            Ok(Ok(())) => Ok(id),
-            Ok(Err(error)) => Err(StoreError::Recording(Arc::new(error))),
-            Err(_) => Err(StoreError::Closed),
-        }
+        let id = RecordingId(self.ids.next());
+        self.vault.keep(key, id, samples).await?;
+        Ok(id)
     }
 
-    /// A recording's samples at 8 kHz; `None` when its key has been destroyed.
-    ///
-    /// # Errors
-    /// It cannot be read, or is damaged.
-    pub async fn recording(&self, call: CallId, id: RecordingId) -> Result<Option<Vec<i16>>, StoreError> {
-        let Some(key) = self.response_key(call).await? else { return Ok(None) };
-        let folder = Arc::clone(&self.recordings);
-        let read = tokio::task::spawn_blocking(move || recordings::read(&folder, &key, id)).await;
-        match read {
-            Ok(Ok(samples)) => Ok(Some(samples)),
-            Ok(Err(error)) => Err(StoreError::Recording(Arc::new(error))),
-            Err(_) => Err(StoreError::Closed),
-        }
-    }
-
-    /// The key of a response's recordings; `None` when there is none, or it has been destroyed.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn response_key(&self, call: CallId) -> Result<Option<ResponseKey>, StoreError> {
-        let sealed = self.views.sealed_key(call).await?;
-        Ok(sealed.and_then(|sealed| self.privacy.unseal_key(call, &sealed)))
+    /// What has been recorded.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Whether answers can be kept. Ask before a call is taken; costs next to nothing.

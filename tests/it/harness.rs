@@ -82,7 +82,7 @@ static ENGLISH: LazyLock<PathBuf> = LazyLock::new(|| {
     let surveys = dir.join("surveys");
     std::fs::create_dir_all(&surveys).expect("a folder");
     std::fs::create_dir_all(dir.join("prompts")).expect("a folder");
-    for name in ["bench", "media", "sig", "short", "service"] {
+    for name in ["bench", "media", "sig", "short", "service", "words"] {
         let file = format!("{name}.toml");
         let text = std::fs::read_to_string(repository("config/surveys").join(&file)).expect("a survey");
         let english = text.replace("\"en\", \"nl\", \"de\", \"fr\", \"es\", \"pt\"", "\"en\"");
@@ -244,6 +244,19 @@ impl App {
         stream.read_to_string(&mut text).expect("an answer");
         let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
         (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    /// Waits until one of the health pages says this.
+    pub(crate) fn wait_for_page(&self, path: &str, text: &str) {
+        let start = Instant::now();
+        loop {
+            let (_, page) = self.page(path);
+            if page.contains(text) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "no {text:?} on {path}:\n{page}\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
     }
 
     /// Sends a signal by name.

@@ -13,3 +13,4 @@ mod speech_fetch;
 mod speech_workers;
 mod survey;
 mod torture;
+mod voice;

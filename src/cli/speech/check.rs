@@ -1,14 +1,17 @@
 //! `aftercall speech check`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
 use crate::cli::{Global, print};
+use crate::config::ModelConfig;
 use crate::speech::check::{SelfTest, self_test};
-use crate::speech::installed::installed;
+use crate::speech::grammar::{Grammars, Lexicon};
+use crate::speech::installed::{Installed, installed};
 
 /// Options.
 #[derive(Debug, clap::Args)]
@@ -33,9 +36,21 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     };
     found.retain(|one| args.language.as_ref().is_none_or(|language| *language == one.model.language));
     anyhow::ensure!(!found.is_empty(), "there is no model for that language");
-    let tried = move || found.iter().map(|one| self_test(&config, one, &[])).collect::<Vec<_>>();
-    let tests = tokio::task::spawn_blocking(tried).await.context("the self-tests")?;
+    let grammars = super::grammars(global)?;
+    let words = grammars.clone();
+    let tried = move || {
+        let test = |one: &Installed| {
+            let words: Vec<String> = words.words(&one.model.language).into_iter().collect();
+            self_test(&config, one, &words)
+        };
+        found.iter().map(|one| (one.model.clone(), test(one))).collect::<Vec<_>>()
+    };
+    let (models, tests): (Vec<_>, Vec<_>) =
+        tokio::task::spawn_blocking(tried).await.context("the self-tests")?.into_iter().unzip();
     print(&format!("{}\n", table(&tests)))?;
+    for (model, test) in models.iter().zip(&tests).filter(|(_, test)| test.fault.is_none()) {
+        print(&lost(&grammars, model, test))?;
+    }
     let failed = tests.iter().any(|test| test.fault.is_some());
     Ok(ExitCode::from(u8::from(failed)))
 }
@@ -61,6 +76,25 @@ fn table(tests: &[SelfTest]) -> Table {
         }
     }
     table
+}
+
+/// Which grammars a model can hear only in part, or not at all.
+fn lost(grammars: &Grammars, model: &ModelConfig, test: &SelfTest) -> String {
+    let lexicon = Lexicon {
+        missing: Arc::new(test.missing.iter().cloned().collect()),
+        distractors_max: usize::from(model.distractors),
+    };
+    let mut text = String::new();
+    for name in grammars.names(&model.language) {
+        let Some(fit) = grammars.fit(&model.language, name, &lexicon) else { continue };
+        if !fit.usable() {
+            text += &format!("{} {name}: not usable with this model, keypad only\n", model.language);
+        } else if !fit.lost.is_empty() {
+            let all = fit.phrases + fit.lost.len();
+            text += &format!("{} {name}: {} of {all} phrases\n", model.language, fit.phrases);
+        }
+    }
+    text
 }
 
 fn confined(test: &SelfTest) -> String {

@@ -3,6 +3,7 @@
 mod check;
 mod eval;
 mod fetch;
+mod rescore;
 mod test;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use super::Global;
 use crate::config::{SpeechConfig, SpeechModels};
 use crate::domain::Language;
 use crate::speech::Pool;
+use crate::speech::check::fit;
 use crate::speech::grammar::Grammars;
 use crate::speech::installed::installed;
 
@@ -32,6 +34,8 @@ enum Command {
     Fetch(fetch::Args),
     /// Try each configured model in a process of its own.
     Check(check::Args),
+    /// Hear kept audio again with another model or grammar.
+    Rescore(rescore::Args),
     /// Show what is heard in a recording.
     Test(test::Args),
     /// Measure recognition on a list of recordings.
@@ -43,6 +47,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     match args.command {
         Command::Fetch(args) => fetch::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
+        Command::Rescore(args) => rescore::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,
         Command::Eval(args) => eval::run(global, args).await,
     }
@@ -53,6 +58,16 @@ fn settings(global: &Global) -> anyhow::Result<(SpeechConfig, SpeechModels)> {
     let mut config = crate::config::read(&global.config)?.speech;
     let models = crate::config::speech_models(&global.config, &mut config)?;
     Ok((config, models))
+}
+
+/// The grammars that the configuration names.
+fn grammars(global: &Global) -> anyhow::Result<Grammars> {
+    let folder = crate::config::read(&global.config)?.service.grammars;
+    let folder = global.config.parent().unwrap_or(Path::new("")).join(folder);
+    Grammars::load(&folder).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the grammars have faults\n{}", lines.join("\n"))
+    })
 }
 
 /// What hears in `test` and `eval`: the same recognisers and grammars as in `serve`.
@@ -69,12 +84,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Starts the recognisers of one language; `None`, and the reason on standard error, when there are none.
 async fn hearers(global: &Global, language: &Language) -> anyhow::Result<Option<Hearers>> {
     let (mut config, models) = settings(global)?;
-    let folder = crate::config::read(&global.config)?.service.grammars;
-    let folder = global.config.parent().unwrap_or(Path::new("")).join(folder);
-    let grammars = Grammars::load(&folder).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the grammars have faults\n{}", lines.join("\n"))
-    })?;
+    let grammars = grammars(global)?;
     (config.deadline, config.hung_after) = (PATIENCE, PATIENCE);
     let mut found = match installed(&config, &models, &global.data) {
         Ok(found) => found,
@@ -88,6 +98,10 @@ async fn hearers(global: &Global, language: &Language) -> anyhow::Result<Option<
         eprintln!("aftercall speech: there is no model for {language}");
         return Ok(None);
     }
+    let found = {
+        let (config, grammars) = (config.clone(), grammars.clone());
+        tokio::task::spawn_blocking(move || fit(&config, found, &grammars)).await?
+    };
     let pool = Pool::start(&config, &found);
     if !pool.settled(LOADING_MAX).await {
         eprintln!(

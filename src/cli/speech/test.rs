@@ -35,10 +35,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     let samples = crate::prompts::read_speech(&args.wav)?;
     let Some(hearers) = super::hearers(global, &args.language).await? else { return Ok(ExitCode::FAILURE) };
     let (language, grammar) = (&args.language, args.grammar.as_str());
-    let lexicon = Lexicon {
-        distractors_max: hearers.pool.model(language).map_or(0, |facts| usize::from(facts.distractors)),
-        ..Lexicon::default()
-    };
+    let lexicon = hearers.pool.model(language).map(|facts| Lexicon::of(&facts)).unwrap_or_default();
     let Some(Vocabulary::Phrases(phrases)) = hearers.grammars.vocabulary(language, grammar, &lexicon) else {
         let names: Vec<&str> = hearers.grammars.names(language).collect();
         anyhow::bail!("there is no grammar {grammar} in {language}: {}", names.join(", "));

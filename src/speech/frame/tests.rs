@@ -48,7 +48,7 @@ fn through<M: Message>(messages: &[M], piece: usize) -> Vec<M> {
     let (mut reader, mut read) = (Reader::default(), Vec::new());
     for part in bytes.chunks(piece) {
         reader.extend(part);
-        while let Some(message) = reader.next().unwrap() {
+        while let Some(message) = reader.poll_message().unwrap() {
             read.push(message);
         }
     }
@@ -72,8 +72,8 @@ proptest! {
         for piece in pieces {
             reader.extend(&piece);
             other.extend(&piece);
-            while let Ok(Some(_)) = reader.next::<ToWorker>() {}
-            while let Ok(Some(_)) = other.next::<FromWorker>() {}
+            while let Ok(Some(_)) = reader.poll_message::<ToWorker>() {}
+            while let Ok(Some(_)) = other.poll_message::<FromWorker>() {}
         }
     }
 
@@ -85,7 +85,7 @@ proptest! {
         bytes[at] = to;
         let mut reader = Reader::default();
         reader.extend(&bytes);
-        while let Ok(Some(_)) = reader.next::<FromWorker>() {}
+        while let Ok(Some(_)) = reader.poll_message::<FromWorker>() {}
     }
 }
 
@@ -96,13 +96,13 @@ fn long_audio_becomes_several_frames_and_a_long_frame_is_refused() {
     write_audio(7, &samples, &mut bytes);
     let (mut reader, mut read) = (Reader::default(), Vec::new());
     reader.extend(&bytes);
-    while let Some(ToWorker::Audio { stream: 7, samples }) = reader.next().unwrap() {
+    while let Some(ToWorker::Audio { stream: 7, samples }) = reader.poll_message().unwrap() {
         read.extend(samples);
     }
     assert_eq!(read, samples);
     let mut reader = Reader::default();
     reader.extend(&(FRAME_MAX as u32 + 1).to_le_bytes());
-    assert_eq!(reader.next::<ToWorker>(), Err(Garbage));
+    assert_eq!(reader.poll_message::<ToWorker>(), Err(Garbage));
 }
 
 #[test]
@@ -113,6 +113,6 @@ fn a_vocabulary_is_open_or_has_phrases() {
             &[12, 0, 0, 0, 1, 9, 0, 0, 0, 0, closed, count, 0, 1, 0, b'a']
                 [..if count == 0 { 13 } else { 16 }],
         );
-        assert_ne!(reader.next::<ToWorker>().map(|m| m.is_some()), Ok(true));
+        assert_ne!(reader.poll_message::<ToWorker>().map(|m| m.is_some()), Ok(true));
     }
 }

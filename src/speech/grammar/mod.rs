@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use fault::{GrammarError, GrammarFault, NAMESPACE};
 
-use super::Vocabulary;
+use super::{ModelFacts, Vocabulary};
 use crate::domain::{GrammarCatalogue, Language, Meaning};
 
 /// The grammar that every other one of its language takes in.
@@ -65,7 +65,7 @@ impl Grammar {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lexicon {
     /// Those of [`Grammars::words`] that the model does not know.
-    pub missing: BTreeSet<String>,
+    pub missing: Arc<BTreeSet<String>>,
     /// Most distractors that it is given; 0 for a model that does better without.
     pub distractors_max: usize,
 }
@@ -198,6 +198,12 @@ impl Grammars {
 }
 
 impl Lexicon {
+    /// Of a model.
+    #[must_use]
+    pub fn of(facts: &ModelFacts) -> Self {
+        Self { missing: Arc::clone(&facts.missing), distractors_max: usize::from(facts.distractors) }
+    }
+
     fn knows(&self, phrase: &str) -> bool {
         !phrase.split(' ').any(|word| self.missing.contains(word))
     }

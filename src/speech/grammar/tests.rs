@@ -180,7 +180,7 @@ fn a_model_is_asked_only_for_what_it_knows() {
     );
     let grammars = build(&[("g", &text)]).unwrap();
     let lexicon = |missing: &[&str], distractors_max| Lexicon {
-        missing: missing.iter().map(|word| (*word).to_owned()).collect(),
+        missing: Arc::new(missing.iter().map(|word| (*word).to_owned()).collect()),
         distractors_max,
     };
     let list = |lexicon: &Lexicon| match grammars.vocabulary(&en(), "g", lexicon) {

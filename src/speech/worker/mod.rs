@@ -3,7 +3,7 @@
 //! One thread reads frames and answers pings; it never hears. Recognising threads take the utterance that has waited
 //! longest, live ones first, and hear at most [`STEP`] samples of it before the next one has its turn. The library may
 //! panic, hang or take the process down at any time; what it says never leaves this process but as
-//! [`FromWorker::Heard`](super::frame::FromWorker::Heard).
+//! [`FromWorker::Heard`].
 
 mod queue;
 pub mod resample;
@@ -124,7 +124,7 @@ pub fn serve<E: Engine + 'static>(
             Err(_) => return Stopped::Closed,
         }
         loop {
-            match reader.next::<ToWorker>() {
+            match reader.poll_message::<ToWorker>() {
                 Ok(Some(message)) => {
                     if let Some(answer) = take(message, &queue, &engine) {
                         tell(&output, &answer);

@@ -79,7 +79,7 @@ impl Client {
     fn hear(&mut self) -> FromWorker {
         let mut bytes = [0; 4096];
         loop {
-            if let Some(message) = self.reader.next().unwrap() {
+            if let Some(message) = self.reader.poll_message().unwrap() {
                 return message;
             }
             let count = self.socket.read(&mut bytes).expect("an answer in time");

@@ -1,7 +1,6 @@
 //! What can befall a recogniser process: death, sleep, loops, lies, too much of everything.
 
 use super::*;
-use aftercall::speech::check::{Fault, self_test};
 use aftercall::speech::pool::Why;
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use aftercall::config::{SpeechConfig, SpeechModels, speech_models};
 use aftercall::domain::{Deaf, Language};
+use aftercall::speech::check::{Fault, self_test};
 use aftercall::speech::installed::installed;
 use aftercall::speech::pool::Phase;
 use aftercall::speech::{Installed, Pool, Recognisers, Urgency, Utterance, Vocabulary, Words};
@@ -140,6 +141,46 @@ fn people_are_heard() {
 }
 
 #[test]
+fn a_model_of_another_rate_is_served_too() {
+    let Some(library) = library() else { return };
+    let config = config(library);
+    let mut models = built_in(&config);
+    models[0].model.rate = 16_000; // This model takes both, so what we make of 8 kHz can be tried on it.
+    let pool = Pool::start(&config, &models);
+    assert!(block(pool.settled(PATIENCE)));
+    let Some(samples) = speech("7_theo_0.wav") else { return };
+    let words = hear(open(&pool), &samples).expect("a result");
+    assert_eq!(text(&words), "seven");
+    assert!((300..900).contains(&words.words[0].start_ms), "{words:?}");
+}
+
+#[test]
+fn what_nobody_waits_for_has_a_process_of_its_own_where_speech_is_open() {
+    let Some(library) = library() else { return };
+    let config = config(library);
+    let mut models = built_in(&config);
+    models[0].model.open_vocabulary = true;
+    let pool = Pool::start(&config, &models);
+    assert!(block(pool.settled(PATIENCE)));
+    let state = pool.state().remove(0);
+    let background = state.processes.iter().find(|process| process.background).expect("its process");
+    let pid = background.pid.expect("it runs");
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("its state");
+    assert_eq!(stat.split(' ').nth(18), Some("19"), "its priority: {stat}");
+    let Some(samples) = speech("7_theo_0.wav") else { return };
+    let mut utterance = pool.open(&english(), &Vocabulary::Open, Urgency::Background).expect("room");
+    utterance.feed(&samples).expect("it is heard");
+    assert!(text(&finish(utterance).expect("a result")).contains("seven"));
+
+    let mut recording = pool.open(&english(), &Vocabulary::Open, Urgency::Background).expect("room");
+    signal(pid, "KILL");
+    while recording.feed(&[0; 160]).is_ok() {
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    assert_eq!(text(&hear(open(&pool), &samples).expect("callers are heard all the same")), "seven");
+}
+
+#[test]
 fn sixty_callers_are_heard_at_once_and_the_next_is_told() {
     let Some(pool) = pool(|_| ()) else { return };
     let Some(samples) = speech("7_theo_0.wav") else { return };
@@ -221,6 +262,19 @@ fn a_confined_process_reaches_nothing() {
         return;
     }
     assert!(output.status.success() && !text.contains("escaped"), "{text}");
+}
+
+#[test]
+fn a_self_test_names_the_words_that_a_model_lacks() {
+    let Some(library) = library() else { return };
+    let config = config(library);
+    let words = ["seven", "xyzzy", "agree", "<eps>"].map(str::to_owned);
+    let test = self_test(&config, &built_in(&config)[0], &words);
+    assert_eq!((test.missing, test.fault), (vec!["xyzzy".to_owned(), "<eps>".to_owned()], None));
+    let test = self_test(&config, &built_in(&config)[0], &["xyzzy".to_owned()]);
+    assert_eq!(test.fault, Some(Fault::NoWord));
+    let test = self_test(&config, &built_in(&config)[0], &["seven".to_owned()]);
+    assert!(test.load.is_some() && test.rss_bytes > 0 && test.realtime_factor.is_some(), "{test:?}");
 }
 
 #[test]
