@@ -19,7 +19,7 @@ fn eval(lists: &[PathBuf], options: &[&str]) -> Option<Value> {
             return None;
         }
     }
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a folder");
     let output = Command::new(env!("CARGO_BIN_EXE_aftercall"))
         .current_dir(repository("."))
         .args(["speech", "eval", "--json", "--jobs", "8", "--pace", "4", "--data"])
@@ -27,9 +27,9 @@ fn eval(lists: &[PathBuf], options: &[&str]) -> Option<Value> {
         .args(options)
         .args(lists)
         .output()
-        .unwrap();
+        .expect("the program runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
 fn percent(row: &Value, share: &str) -> f64 {
@@ -37,7 +37,7 @@ fn percent(row: &Value, share: &str) -> f64 {
 }
 
 fn row<'a>(counts: &'a Value, grammar: &str) -> &'a Value {
-    let rows = counts["grammars"].as_array().unwrap();
+    let rows = counts["grammars"].as_array().expect("rows");
     rows.iter().find(|row| row["grammar"] == grammar).unwrap_or_else(|| panic!("{grammar} in {counts}"))
 }
 
@@ -76,7 +76,8 @@ fn a_recorded_speaker_is_heard() {
 #[test]
 fn synthetic_callers_are_heard_with_either_law_and_with_loss() {
     let list = lists(&repository("tests/speech"), &["synthetic.tsv"]);
-    for (options, least) in [(&["--law", "mu"][..], 93.0), (&["--law", "a"], 90.0), (&["--loss", "2"], 85.0)] {
+    for (options, least) in [(&["--law", "mu"][..], 93.0), (&["--law", "a"], 90.0), (&["--loss", "2"], 85.0)]
+    {
         let Some(counts) = eval(&list, options) else { return };
         let total = &counts["total"];
         assert!(percent(total, "right_after_confirm") >= least, "{options:?}: {total}");
