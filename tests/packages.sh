@@ -19,6 +19,10 @@ for program in "${!why[@]}"; do
         for package in ${why[$program]%%:*}; do missing+=("$package"); done
     fi
 done
+if [ ! -d /usr/share/asterisk/sounds/en_US_f_Allison ]; then
+    echo "tests need asterisk-core-sounds-en-wav: recordings of a person, to be heard by the recognisers"
+    missing+=(asterisk-core-sounds-en-wav)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 sudo=()

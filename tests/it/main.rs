@@ -8,6 +8,7 @@ mod peers;
 mod scenario;
 mod seeds;
 mod sip_behaviour;
+mod speech_eval;
 mod speech_fetch;
 mod speech_workers;
 mod survey;
