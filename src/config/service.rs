@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    Checked, Fault, ListenerConfig, MediaConfig, SelectionConfig, SipConfig, SpeechConfig, StoreConfig,
-    TrunkConfig,
+    Checked, Fault, ListenerConfig, MediaConfig, PolicyConfig, SelectionConfig, SipConfig, SpeechConfig,
+    StoreConfig, TrunkConfig,
 };
 
 /// Everything that a configuration file may say.
@@ -43,6 +43,9 @@ pub struct Config {
     /// The database.
     #[serde(default)]
     pub store: StoreConfig,
+    /// Who may see what.
+    #[serde(default)]
+    pub policy: PolicyConfig,
 }
 
 /// `[service]`.

@@ -9,10 +9,12 @@ mod privacy;
 mod project;
 mod rebuild;
 mod recordings;
+pub mod rules;
 mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod views;
 mod wheres;
 mod writer;
