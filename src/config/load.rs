@@ -240,6 +240,7 @@ fn check(config: &Config) -> Result<(), (Place, Fault)> {
     config.speech.check().map_err(at("speech"))?;
     config.web.check().map_err(at("web"))?;
     config.store.check().map_err(at("store"))?;
+    config.policy.check().map_err(at("policy"))?;
     if config.listener.is_empty() {
         return Err((
             Place { section: "", index: None },
@@ -324,6 +325,11 @@ mod tests {
         assert_eq!(range, "a.toml:11: [sip] calls_max: must lie in 1-100000");
         let twice = fault(&format!("{GOOD}\n[[trunk]]\nname = \"pbx\"\nsources = [\"::/0\"]\n"));
         assert_eq!(twice, "a.toml:10: [[trunk]] number 2: name: pbx is used twice");
+        let team =
+            fault(&format!("{GOOD}\n[policy]\ncell_min = 5\nteams = {{ a = [\"x\"], b = [\"x\"] }}\n"));
+        assert_eq!(team, "a.toml:11: [policy] teams: x is in more than one place");
+        let few = fault(&format!("{GOOD}\n[policy]\ncell_min = 4\n"));
+        assert_eq!(few, "a.toml:10: [policy] cell_min: is 5-100");
         let open = fault(&format!("{GOOD}\n[http]\nlisten = \"0.0.0.0:80\"\n"));
         assert!(open.starts_with("a.toml:10: [http] listen: 0.0.0.0:80 is no loopback"), "{open}");
     }

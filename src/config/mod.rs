@@ -2,6 +2,7 @@
 
 mod load;
 mod media;
+mod policy;
 mod selection;
 mod service;
 mod sip;
@@ -11,6 +12,7 @@ mod web;
 
 pub use load::{ConfigError, Live, load, parse_text, read, speech_models};
 pub use media::{InBand, MediaConfig};
+pub use policy::{CommentAccess, PolicyConfig};
 pub use selection::{Day, Decline, Hours, QueueRule, Rule, SelectionConfig};
 pub use service::{Config, HttpConfig, LogConfig, LogFormat, ServiceConfig};
 pub use sip::{

@@ -6,6 +6,7 @@ mod caller;
 mod digit;
 mod heard;
 mod ids;
+mod period;
 mod play;
 mod record;
 mod scale;
@@ -19,8 +20,9 @@ pub use digit::{Digit, KeyPath};
 pub use heard::{Deaf, GrammarCatalogue, HeardWord, Hearing, Listen, Meaning, Purpose, Thresholds, Verdict};
 pub use ids::{
     AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, RecordingId, SurveyId,
-    SurveyVersion, TrunkId,
+    SurveyVersion, TeamId, TrunkId,
 };
+pub use period::{Period, PeriodError, Week};
 pub use play::{ListenId, PlayId, PromptCatalogue};
 pub use record::{
     CallStats, Decision, DecisionReason, DialogTrace, Disposition, Entry, Fact, FailReason, Origin,

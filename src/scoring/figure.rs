@@ -10,7 +10,7 @@ use crate::domain::{Better, Scale};
 /// Fewer answers than this say more about those who gave them than about an agent.
 pub const ANSWERS_MIN: u64 = 5;
 /// The standard normal quantile of 0.975, for 95 % intervals.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// A figure, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -64,11 +64,17 @@ pub(super) type Numbers = BTreeMap<i16, u64>;
 #[must_use]
 pub fn share(k: u64, n: u64) -> Figure {
     Figure::of(n, |n| {
-        let (p, z2) = (to_f64(k) / n, Z * Z);
-        let middle = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = Z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-        (100.0 * p, 100.0 * (middle - half).max(0.0), 100.0 * (middle + half).min(1.0))
+        let (low, high) = wilson(to_f64(k), n);
+        (100.0 * to_f64(k) / n, 100.0 * low, 100.0 * high)
     })
+}
+
+/// The score interval of Wilson (1927), 0-1.
+pub(super) fn wilson(k: f64, n: f64) -> (f64, f64) {
+    let (p, z2) = (k / n, Z * Z);
+    let middle = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    ((middle - half).max(0.0), (middle + half).min(1.0))
 }
 
 /// The mean, with the interval of Student's t.
@@ -105,23 +111,31 @@ pub fn nps(counts: &Numbers) -> Figure {
 /// Percent of answers in the top box: the two best numbers of a scale of five or more, the best one of a shorter.
 #[must_use]
 pub fn top_box(scale: Scale, counts: &Numbers) -> Figure {
+    share_of(counts, in_top_box(scale))
+}
+
+/// Whether a number lies in the top box.
+pub(super) fn in_top_box(scale: Scale) -> impl Fn(i16) -> bool {
     let width = if scale.max - scale.min >= 4 { 2 } else { 1 };
-    let inside = |v: i16| match scale.better {
+    move |v| match scale.better {
         Better::Higher => v > scale.max - width,
         Better::Lower => v < scale.min + width,
-    };
-    share_of(counts, inside)
+    }
 }
 
 /// Percent of answers on the easy side: strictly better than the middle of the scale.
 #[must_use]
 pub fn low_effort(scale: Scale, counts: &Numbers) -> Figure {
+    share_of(counts, is_easy(scale))
+}
+
+/// Whether a number lies on the easy side.
+pub(super) fn is_easy(scale: Scale) -> impl Fn(i16) -> bool {
     let twice_middle = scale.min + scale.max;
-    let easy = |v: i16| match scale.better {
+    move |v| match scale.better {
         Better::Higher => 2 * v > twice_middle,
         Better::Lower => 2 * v < twice_middle,
-    };
-    share_of(counts, easy)
+    }
 }
 
 fn share_of(counts: &Numbers, is: impl Fn(i16) -> bool) -> Figure {
@@ -133,7 +147,7 @@ fn share_of(counts: &Numbers, is: impl Fn(i16) -> bool) -> Figure {
 ///
 /// With many degrees of freedom by the expansion in powers of their inverse around the normal quantile: the root search
 /// of `statrs` is off in the seventh digit there, the expansion in the twelfth.
-fn t_quantile(degrees: f64) -> f64 {
+pub(super) fn t_quantile(degrees: f64) -> f64 {
     if degrees < 1000.0 {
         return StudentsT::new(0.0, 1.0, degrees).map_or(Z, |t| t.inverse_cdf(0.975));
     }
@@ -146,7 +160,7 @@ fn t_quantile(degrees: f64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn to_f64(n: u64) -> f64 {
+pub(super) fn to_f64(n: u64) -> f64 {
     n as f64
 }
 

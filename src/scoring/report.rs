@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::figure::{Figure, Numbers, low_effort, mean, nps, share, top_box};
+use super::figure::Figure;
+use super::measure::{FigureName, figures};
 use super::tally::{AnswerTally, OutcomeTally, Tallies};
 use crate::domain::{Disposition, Origin, QuestionId, QuestionKind, Scale, Stage, SurveyId};
 
@@ -61,43 +62,6 @@ pub struct Measure {
     pub scale: Option<Scale>,
     /// Each figure by name.
     pub figures: BTreeMap<FigureName, Figure>,
-}
-
-/// Which figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FigureName {
-    /// Percent satisfied: [`top_box`].
-    CsatTopBox,
-    /// Mean satisfaction.
-    CsatMean,
-    /// Net promoter score: [`nps`].
-    Nps,
-    /// Mean effort.
-    CesMean,
-    /// Percent on the easy side: [`low_effort`].
-    CesLowEffort,
-    /// Percent resolved at first contact.
-    Fcr,
-}
-
-impl FigureName {
-    /// All figures, in the order of reports.
-    pub const ALL: [Self; 6] =
-        [Self::CsatTopBox, Self::CsatMean, Self::Nps, Self::CesMean, Self::CesLowEffort, Self::Fcr];
-
-    /// The name in rows and reports.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CsatTopBox => "csat_top_box",
-            Self::CsatMean => "csat_mean",
-            Self::Nps => "nps",
-            Self::CesMean => "ces_mean",
-            Self::CesLowEffort => "ces_low_effort",
-            Self::Fcr => "fcr",
-        }
-    }
 }
 
 /// How often each choice of one question was made.
@@ -188,30 +152,6 @@ fn measures(answers: &[&AnswerTally]) -> Vec<Measure> {
         Measure { question: question.clone(), kind, scale, figures }
     });
     measures.filter(|measure| !measure.figures.is_empty()).collect()
-}
-
-fn figures(
-    kind: QuestionKind,
-    scale: Option<Scale>,
-    counts: &BTreeMap<&str, u64>,
-) -> BTreeMap<FigureName, Figure> {
-    let numbers: Numbers = counts.iter().filter_map(|(value, &n)| Some((value.parse().ok()?, n))).collect();
-    let figures = match (kind, scale) {
-        (QuestionKind::Csat, Some(scale)) => {
-            vec![(FigureName::CsatTopBox, top_box(scale, &numbers)), (FigureName::CsatMean, mean(&numbers))]
-        }
-        (QuestionKind::Nps, Some(_)) => vec![(FigureName::Nps, nps(&numbers))],
-        (QuestionKind::Ces, Some(scale)) => vec![
-            (FigureName::CesMean, mean(&numbers)),
-            (FigureName::CesLowEffort, low_effort(scale, &numbers)),
-        ],
-        (QuestionKind::Fcr, _) => {
-            let of = |value| counts.get(value).copied().unwrap_or_default();
-            vec![(FigureName::Fcr, share(of("yes"), of("yes") + of("no")))]
-        }
-        _ => Vec::new(),
-    };
-    figures.into_iter().collect()
 }
 
 fn choices(answers: &[&AnswerTally]) -> Vec<ChoiceCount> {

@@ -10,10 +10,12 @@ mod privacy;
 mod project;
 mod rebuild;
 mod recordings;
+pub mod rules;
 mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod vault;
 mod views;
 mod wheres;

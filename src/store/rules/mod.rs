@@ -1,0 +1,43 @@
+//! Who may see what of the results, as types: every view takes a [`Viewer`], refuses the wrong role with
+//! [`ViewError::Denied`], writes to the audit log, and only then reads; and it gives back a type that holds what the
+//! role may see and nothing else.
+//!
+//! | role | views |
+//! | --- | --- |
+//! | agent | [`Results::my_weeks`] |
+//! | supervisor | all aggregates; those of single agents for the agents of their teams |
+//! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], with a reason |
+//! | admin | none |
+//!
+//! # Aggregates are made of whole tiles
+//!
+//! What supervisors see must not give away single answers: not by one look, and not by the difference of two looks at
+//! other times, periods or parts of the centre. Hiding small cells does not do that, since a total less the cells that
+//! are shown is what is hidden; and hiding more cells until it fits depends on everything that was ever shown.
+//! So answers are put together once, when they come in, into *tiles* of at least `cell_min` answers to one question
+//! about one agent, and everything shown is a sum over whole tiles: a tile counts in full or not at all, in the week
+//! and day in which it became full, and never changes afterwards. Any two sums then differ by whole tiles, whatever
+//! periods, agents, teams, queues and surveys they are over and whenever they were asked for. So do all the sums and
+//! differences of any number of them: nothing about fewer than `cell_min` answers can be had from the figures, and no
+//! filter has to be forbidden for it. Answers that wait for their tile are the price; they are at most
+//! [`tiles::WAITING_TILES`] tiles' worth for each agent and question, and count when it is full.
+//!
+//! A tile belongs to one origin, survey, question, scale and agent. It belongs to one queue too when `cell_min` of the
+//! agent's waiting answers came through one; else it counts under [`QueueName::Several`]. Mystery and trial calls have
+//! no customer to protect: each of their answers is a tile.
+//!
+//! Two more things are shown exactly because they tell no answer: how many calls came how far and how they ended, and
+//! what callers did at each question (pressed, spoke, left). Filters of aggregates are a period and a survey; a page of
+//! one agent or queue is the row of the table with more detail.
+//!
+//! # An agent's own results
+//!
+//! An agent sees single responses, but no call: no time, no queue, no reference, in an order that has nothing to do
+//! with time, in batches of whole weeks with at least `agent_batch_min` responses, two weeks late. Only sampled ones:
+//! an agent knows which callers they sent on purpose, so those would be single, known calls.
+
+mod access;
+mod types;
+
+pub use access::{Denied, Reason, ReasonError, View, ViewError};
+pub use types::*;

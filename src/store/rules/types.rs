@@ -1,0 +1,417 @@
+//! What views give back. Each type holds what its role may see, and nothing else.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::domain::{
+    AgentId, Disposition, Origin, Period, QuestionId, QuestionKind, QueueId, Scale, SurveyId, TeamId, Week,
+};
+use crate::scoring::{Difference, Estimate, FigureName, Funnel, Limits, Verdict};
+
+/// One figure, or that there are too few answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cell {
+    /// Not enough answers to show.
+    TooFew,
+    /// The figure.
+    Shown(Estimate),
+}
+
+/// The figures of one question on one scale, over whole tiles.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Score {
+    /// The question.
+    pub question: QuestionId,
+    /// What it measures.
+    pub kind: QuestionKind,
+    /// On which scale.
+    pub scale: Option<Scale>,
+    /// Answers shown: 0, or at least the smallest cell.
+    pub n: u64,
+    /// Each figure by name; empty for questions that have none but a distribution.
+    pub figures: BTreeMap<FigureName, Cell>,
+    /// How each figure differs from the period before, where both have one.
+    pub changes: BTreeMap<FigureName, Difference>,
+    /// How often each value was answered, as rows spell it (`4`, `yes`, `call_again`).
+    pub distribution: BTreeMap<String, u64>,
+}
+
+/// How calls came out: stands beside every score, so that nobody reads one without its non-response. Counts of calls
+/// tell no answer, so they are exact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Responses {
+    /// How far calls came, from offered to complete.
+    pub funnel: Funnel,
+    /// How they came out.
+    pub dispositions: BTreeMap<Disposition, u64>,
+}
+
+/// Scores and the responses they come from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Board {
+    /// The scores, by question.
+    pub scores: Vec<Score>,
+    /// The calls.
+    pub responses: Responses,
+}
+
+/// An origin that does not speak for all callers, shown beside and never mixed in.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Beside {
+    /// The origin.
+    pub origin: Origin,
+    /// Its scores.
+    pub board: Board,
+}
+
+/// One week of a trend.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WeekPoint {
+    /// The week.
+    pub week: Week,
+    /// Its scores. Changes are left empty.
+    pub scores: Vec<Score>,
+}
+
+/// One day of the whole centre.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DayPoint {
+    /// The day.
+    pub day: Date,
+    /// Its scores. Changes are left empty.
+    pub scores: Vec<Score>,
+}
+
+/// The whole centre.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Overview {
+    /// The period.
+    pub period: Period,
+    /// The survey, where one was asked for.
+    pub survey: Option<SurveyId>,
+    /// Callers chosen by us.
+    pub sampled: Board,
+    /// The other origins.
+    pub beside: Vec<Beside>,
+    /// The 13 weeks up to the end of the period, those without answers left out. Sampled only.
+    pub weeks: Vec<WeekPoint>,
+    /// The days of the period, those without answers left out. Sampled only.
+    pub days: Vec<DayPoint>,
+}
+
+/// One proportion of an agent, pulled towards that of all by how little is known ([`crate::scoring::Shrinkage`]).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Shrunk {
+    /// Which figure.
+    pub figure: FigureName,
+    /// The value and its 95 % credible interval, in percent.
+    pub estimate: Estimate,
+}
+
+/// One agent, or all calls without one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentRow {
+    /// The agent; `None` for calls that named none.
+    pub agent: Option<AgentId>,
+    /// The agent's team.
+    pub team: Option<TeamId>,
+    /// The scores and responses.
+    pub board: Board,
+    /// What the row is sorted by, where there are enough answers.
+    pub shrunk: Option<Shrunk>,
+}
+
+/// One team.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TeamRow {
+    /// The team.
+    pub team: TeamId,
+    /// The scores and responses of its agents.
+    pub board: Board,
+}
+
+/// The agents of a period.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Agents {
+    /// The period.
+    pub period: Period,
+    /// The survey, where one was asked for.
+    pub survey: Option<SurveyId>,
+    /// Best first by shrunk score; those with too few answers at the end, by name.
+    pub rows: Vec<AgentRow>,
+    /// The teams, by name.
+    pub teams: Vec<TeamRow>,
+}
+
+/// One agent's page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentDetail {
+    /// The agent.
+    pub agent: AgentId,
+    /// The team.
+    pub team: Option<TeamId>,
+    /// The period.
+    pub period: Period,
+    /// Callers chosen by us.
+    pub sampled: Board,
+    /// The other origins, with what the agent sent on purpose among them.
+    pub beside: Vec<Beside>,
+    /// The 13 weeks up to the end of the period.
+    pub weeks: Vec<WeekPoint>,
+    /// Each week's share against what chance allows around the mean of the 13 weeks.
+    pub charts: Vec<Chart>,
+    /// Why callers found it hard, and other choices.
+    pub choices: Vec<Reasons>,
+}
+
+/// A control chart of one share over weeks: a p-chart.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chart {
+    /// The question.
+    pub question: QuestionId,
+    /// The figure.
+    pub figure: FigureName,
+    /// The weeks that have answers.
+    pub points: Vec<ChartPoint>,
+}
+
+/// One week of a chart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ChartPoint {
+    /// The week.
+    pub week: Week,
+    /// The share in percent, and between which limits chance would leave it.
+    pub limits: Limits,
+}
+
+/// What a queue's row or page stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueName {
+    /// One queue.
+    Queue(QueueId),
+    /// Calls that named no queue.
+    None,
+    /// Tiles whose answers came through several queues: too few came through each to show them apart.
+    Several,
+}
+
+/// One queue.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QueueRow {
+    /// Which.
+    pub queue: QueueName,
+    /// The scores and responses.
+    pub board: Board,
+}
+
+/// The queues of a period, by name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Queues {
+    /// The period.
+    pub period: Period,
+    /// The survey, where one was asked for.
+    pub survey: Option<SurveyId>,
+    /// The queues.
+    pub rows: Vec<QueueRow>,
+}
+
+/// One queue's page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QueueDetail {
+    /// The queue.
+    pub queue: QueueId,
+    /// The period.
+    pub period: Period,
+    /// Callers chosen by us.
+    pub sampled: Board,
+    /// The other origins.
+    pub beside: Vec<Beside>,
+    /// The 13 weeks up to the end of the period.
+    pub weeks: Vec<WeekPoint>,
+    /// Why callers found it hard, and other choices.
+    pub choices: Vec<Reasons>,
+}
+
+/// The choices of one menu question: why it was hard.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reasons {
+    /// The question.
+    pub question: QuestionId,
+    /// Answers shown.
+    pub n: u64,
+    /// The choices by their label, the most frequent first, each with its share in percent.
+    pub choices: Vec<ReasonShare>,
+}
+
+/// One choice.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReasonShare {
+    /// The label in the survey file.
+    pub label: String,
+    /// How often it was chosen.
+    pub count: u64,
+    /// Its share in percent.
+    pub share: Cell,
+}
+
+/// Why callers found it hard.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Why {
+    /// The period.
+    pub period: Period,
+    /// The survey, where one was asked for.
+    pub survey: Option<SurveyId>,
+    /// Every menu question.
+    pub questions: Vec<Reasons>,
+}
+
+/// What callers did at one question. Behaviour of all callers of a survey, no values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The question's name.
+    pub question: String,
+    /// Callers who heard it begin.
+    pub heard: u64,
+    /// Times that it was asked again.
+    pub asked_again: u64,
+    /// Answered by key.
+    pub by_key: u64,
+    /// Answered by voice.
+    pub by_voice: u64,
+    /// Answered by voice and confirmed.
+    pub by_voice_confirmed: u64,
+    /// Comments left.
+    pub comments: u64,
+    /// Times that nothing came.
+    pub no_input: u64,
+    /// Times that something else came.
+    pub no_match: u64,
+    /// Times that it was asked for again.
+    pub repeated: u64,
+    /// Passed over, for another reason than the survey's own rules.
+    pub skipped: u64,
+    /// Declined here.
+    pub refused: u64,
+    /// Left here.
+    pub left: u64,
+    /// Milliseconds from the start of the question to the answer, over all answers.
+    pub took_ms: u64,
+}
+
+/// The way through one survey.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Journey {
+    /// The period.
+    pub period: Period,
+    /// The survey.
+    pub survey: SurveyId,
+    /// The questions, the most heard first.
+    pub steps: Vec<Step>,
+}
+
+/// How one agent's calls were chosen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SamplingRow {
+    /// The agent; `None` for calls that named none.
+    pub agent: Option<AgentId>,
+    /// The agent's team.
+    pub team: Option<TeamId>,
+    /// Calls that could have been chosen.
+    pub eligible: u64,
+    /// Calls that were.
+    pub selected: u64,
+    /// How many would be, had the agent's calls been chosen as often as all calls of the same queues; with the range
+    /// that 95 of 100 such agents would lie in.
+    pub expected: Expected,
+    /// Whether [`Self::selected`] lies in that range.
+    pub verdict: Verdict,
+    /// Eligible calls that the agent ended.
+    pub agent_hung_up: u64,
+    /// Eligible calls that the caller ended.
+    pub caller_hung_up: u64,
+    /// Calls that were not eligible: too short, same caller, caps, hours, lists.
+    pub excluded: u64,
+    /// Calls that the agent sent on purpose.
+    pub sent: u64,
+}
+
+/// A number that was to be expected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Expected {
+    /// The number.
+    pub value: f64,
+    /// Lower end of the range.
+    pub low: f64,
+    /// Upper end of the range.
+    pub high: f64,
+}
+
+/// How calls were chosen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sampling {
+    /// The period.
+    pub period: Period,
+    /// The agents, by name.
+    pub rows: Vec<SamplingRow>,
+    /// Calls that named no agent.
+    pub orphans: u64,
+    /// All calls offered.
+    pub offered: u64,
+    /// Calls that agents sent on purpose.
+    pub sent: u64,
+}
+
+/// Mystery callers' and trial calls' results, by agent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mystery {
+    /// The period.
+    pub period: Period,
+    /// By agent and origin.
+    pub rows: Vec<MysteryRow>,
+}
+
+/// One agent's mystery or trial calls, beside what customers say of them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MysteryRow {
+    /// The agent; `None` for calls that named none.
+    pub agent: Option<AgentId>,
+    /// Mystery or test.
+    pub origin: Origin,
+    /// Its scores and responses. No customer gave them, so single ones are shown.
+    pub board: Board,
+    /// The sampled scores of the same agent.
+    pub customers: Vec<Score>,
+}
+
+/// One response without anything that tells which call it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnonymousResponse {
+    /// The values by question, as rows spell them.
+    pub answers: BTreeMap<QuestionId, String>,
+}
+
+/// One batch of an agent's own responses.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentWeek {
+    /// The week that it is named for: the last one in it.
+    pub week: Week,
+    /// The first week in it; earlier than [`Self::week`] where weeks had too few responses alone.
+    pub since: Week,
+    /// The responses, shuffled.
+    pub responses: Vec<AnonymousResponse>,
+    /// The figures of the batch.
+    pub figures: Vec<Score>,
+}
+
+/// An agent's own results, the latest batch first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MyWeeks {
+    /// The agent.
+    pub agent: AgentId,
+    /// The batches that may be seen.
+    pub weeks: Vec<AgentWeek>,
+}
