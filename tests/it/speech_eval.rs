@@ -1,7 +1,8 @@
 //! How well the built-in English model hears, over the whole path, and what it has to reach.
 //!
 //! People: `../shared/audio` beside the repository, and Allison of Debian's asterisk-core-sounds-en-wav. Our synthetic
-//! callers count apart. None of it was used to choose a threshold; see `config/speech-models.toml`.
+//! callers count apart. The recordings of people in `../shared/audio` chose no threshold; Allison and synthetic voices did
+//! (see `config/speech-models.toml`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
