@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use super::audit::{self, Head, Note};
 use super::state::State;
+use super::vault::RECORDINGS;
 use super::views::{LINE_COLUMNS, LineRow, read_error, uuid_of};
 use super::writer::Job;
-use super::{RECORDINGS, Store, StoreError, Views, lock, recordings, schema, sql, state};
+use super::{Store, StoreError, Views, lock, recordings, schema, sql, state};
 use crate::config::StoreConfig;
 use crate::domain::{AgentId, Answer, CallId, CallerHash, Fact, RecordingId, StoredContext};
 
@@ -105,11 +106,11 @@ impl Store {
         for step in steps(what, calls) {
             let (did, files) = self.erase_step(step).await?;
             erased = erased.plus(did);
-            let folder = std::sync::Arc::clone(&self.recordings);
+            let folder = std::sync::Arc::clone(self.vault.folder());
             let removed = tokio::task::spawn_blocking(move || remove(&folder, &files)).await;
             erased.files += removed.map_err(|_| StoreError::Closed)?;
         }
-        let (folder, old) = (std::sync::Arc::clone(&self.recordings), what.clone());
+        let (folder, old) = (std::sync::Arc::clone(self.vault.folder()), what.clone());
         let removed = tokio::task::spawn_blocking(move || old_folders(&folder, &old)).await;
         erased.files += removed.map_err(|_| StoreError::Closed)?;
         let head = self.note(counted(note, &erased)).await?;

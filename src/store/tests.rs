@@ -357,7 +357,7 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
     assert_eq!((renamed.calls, renamed.facts), (7, 7));
     assert_eq!(report(&store).await, before);
     let (call, recording) = calls[0];
-    assert_eq!(store.recording(call, recording).await.unwrap(), None);
+    assert_eq!(store.vault().recording(call, recording).await.unwrap(), None);
     store.close().await;
     drop(store);
 

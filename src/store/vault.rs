@@ -14,7 +14,7 @@ use super::{Privacy, StoreError, Views};
 use crate::domain::{CallId, Fact, HeardWord, Hearing, QuestionId, RecordingId};
 
 /// The folder of recordings inside that of all data.
-const RECORDINGS: &str = "recordings";
+pub(super) const RECORDINGS: &str = "recordings";
 
 /// Recordings, sealed words, and the keys to both. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -42,6 +42,11 @@ impl Vault {
     #[must_use]
     pub fn new(views: Views, privacy: Privacy, data_dir: &Path) -> Self {
         Self { views, privacy, folder: data_dir.join(RECORDINGS).into() }
+    }
+
+    /// Where recordings lie.
+    pub(super) fn folder(&self) -> &Arc<Path> {
+        &self.folder
     }
 
     pub(super) async fn keep(

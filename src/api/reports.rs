@@ -1,0 +1,104 @@
+//! Aggregates, as supervisors see them: made of whole tiles ([`crate::store::rules`]), so that no single answer can be
+//! had from them.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum_extra::extract::{Query, QueryRejection};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Problem;
+use super::auth::Bearer;
+use crate::access::Scope;
+use crate::domain::{Period, Role, SurveyId};
+use crate::store::rules::ViewError;
+use crate::web::WebState;
+
+/// What is reported.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// The whole centre.
+    Overview,
+    /// Its agents and teams.
+    Agents,
+    /// Its queues.
+    Queues,
+    /// Why callers found it hard.
+    Why,
+    /// What callers did at each question of one survey.
+    Journey,
+    /// How calls were chosen.
+    Sampling,
+    /// Mystery and trial calls, beside the customers'.
+    Mystery,
+}
+
+/// Of when and what.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// A week (2026-W47), a month (2026-11) or a quarter (2026-Q4).
+    period: String,
+    /// Of this survey alone; `journey` needs one.
+    survey: Option<String>,
+}
+
+/// Reports aggregates of a period. A figure stands on at least as many answers as the policy asks for, with its 95 %
+/// interval; it changes in whole steps of so many.
+#[utoipa::path(
+    get, path = "/api/v1/reports/{kind}", tag = "reports", params(("kind" = Kind, Path, description = "What is reported"), Wanted),
+    security(("token" = ["reports:read"])),
+    responses((status = 200, body = Value), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem))
+)]
+pub(super) async fn one(
+    State(state): State<WebState>,
+    bearer: Bearer,
+    Path(kind): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    bearer.may(Scope::Reports)?;
+    let kind: Kind = serde_json::from_value(Value::String(kind))
+        .map_err(|_| Problem::new(axum::http::StatusCode::NOT_FOUND, "there is no such report".to_owned()))?;
+    let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
+    let period: Period =
+        wanted.period.parse().map_err(|error| Problem::wrong(format!("period: {error}")))?;
+    let survey: Option<SurveyId> = match &wanted.survey {
+        Some(name) => Some(name.parse().map_err(|error| Problem::wrong(format!("survey: {error}")))?),
+        None => None,
+    };
+    let (results, viewer) = (state.results(), bearer.viewer(Role::Supervisor));
+    let report = match kind {
+        Kind::Overview => json(&results.overview(&viewer, period, survey.as_ref()).await?),
+        Kind::Agents => json(&results.agents(&viewer, period, survey.as_ref()).await?),
+        Kind::Queues => json(&results.queues(&viewer, period, survey.as_ref()).await?),
+        Kind::Why => json(&results.why(&viewer, period, survey.as_ref()).await?),
+        Kind::Sampling => json(&results.sampling(&viewer, period).await?),
+        Kind::Mystery => json(&results.mystery(&viewer, period).await?),
+        Kind::Journey => {
+            let survey = survey.ok_or_else(|| Problem::wrong("survey: is needed for journey"))?;
+            json(&results.journey(&viewer, period, &survey).await?)
+        }
+    };
+    report.map(Json)
+}
+
+fn json(report: &impl Serialize) -> Result<Value, Problem> {
+    serde_json::to_value(report).map_err(|cause| {
+        tracing::error!(%cause, "A report could not be written");
+        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, None)
+    })
+}
+
+impl From<ViewError> for Problem {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Denied(denied) => {
+                Self::new(axum::http::StatusCode::FORBIDDEN, denied.to_string())
+            }
+            ViewError::Store(error) => error.into(),
+        }
+    }
+}
