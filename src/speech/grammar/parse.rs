@@ -280,7 +280,7 @@ impl<'a, 'input> Reader<'a, 'input> {
                 let name = file.strip_suffix(".grxml");
                 let outside = |name: &str| name.is_empty() || name.contains(['/', '\\', ':', '%']);
                 let known = match name {
-                    Some(name) => !outside(name) && !(uri.contains('#') && rule.is_empty()),
+                    Some(name) => !outside(name) && uri.contains('#') != rule.is_empty(),
                     None => file.is_empty() && !rule.is_empty(),
                 };
                 if !known {
