@@ -6,6 +6,8 @@
 mod audit;
 mod comments;
 mod erase;
+#[cfg(test)]
+mod erase_tests;
 mod ids;
 mod modes;
 mod privacy;

@@ -20,7 +20,7 @@
 //! periods, agents, teams, queues and surveys they are over and whenever they were asked for. So do all the sums and
 //! differences of any number of them: nothing about fewer than `cell_min` answers can be had from the figures, and no
 //! filter has to be forbidden for it. Answers that wait for their tile are the price; they are at most
-//! [`tiles::WAITING_TILES`] tiles' worth for each agent and question, and count when it is full.
+//! three tiles' worth for each agent and question, and count when it is full.
 //!
 //! A tile belongs to one origin, survey, question, scale and agent. It belongs to one queue too when `cell_min` of the
 //! agent's waiting answers came through one; else it counts under [`QueueName::Several`]. Mystery and trial calls have
