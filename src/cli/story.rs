@@ -98,6 +98,7 @@ pub(super) fn tell(fact: &Fact) -> String {
         Fact::LanguageSet { language } => format!("language {language}"),
         Fact::Skipped { question, reason } => format!("passed over {question}: {}", name(reason)),
         Fact::Refused { question } => format!("declined at {question}"),
+        Fact::Erased { was, .. } => format!("erased: {}", was.replace('_', " ")),
         Fact::Held { on: true } => "put on hold".into(),
         Fact::Held { on: false } => "taken off hold".into(),
         Fact::Ended { disposition, left_at, failure, by_caller, stats } => {

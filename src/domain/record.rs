@@ -156,6 +156,13 @@ pub enum Fact {
         /// Whether the call is now on hold.
         on: bool,
     },
+    /// Something was here that tied the call to its caller; it was erased.
+    Erased {
+        /// What it was, by the name of its fact.
+        was: String,
+        /// The question that it belonged to.
+        question: Option<QuestionId>,
+    },
     /// The call is over.
     Ended {
         /// How the response counts.

@@ -4,6 +4,7 @@
 //! either never meet in one [`Figure`].
 
 mod compare;
+mod expect;
 mod figure;
 mod measure;
 mod report;
@@ -11,6 +12,7 @@ mod shrink;
 mod tally;
 
 pub use compare::{Difference, Verdict, mean_difference, nps_difference, share_difference};
+pub use expect::{Expected, Stratum, expected};
 pub use figure::{ANSWERS_MIN, Estimate, Figure, low_effort, mean, nps, share, top_box};
 pub use measure::{FigureName, changes, figures, proportion};
 pub use report::{ChoiceCount, Funnel, Measure, Report, ReportRow};

@@ -119,16 +119,29 @@ impl Funnel {
     }
 }
 
-fn funnel(outcomes: &[&OutcomeTally]) -> Funnel {
-    let reached = |stage: Stage| outcomes.iter().filter(|o| o.stage >= stage).map(|o| o.n).sum();
-    Funnel {
-        offered: reached(Stage::Offered),
-        selected: reached(Stage::Selected),
-        answered: reached(Stage::Answered),
-        asked: reached(Stage::Asked),
-        responded: reached(Stage::Responded),
-        complete: reached(Stage::Complete),
+impl Funnel {
+    /// Adds calls that came as far as a stage.
+    pub fn add(&mut self, stage: Stage, n: u64) {
+        let steps = [
+            (Stage::Offered, &mut self.offered),
+            (Stage::Selected, &mut self.selected),
+            (Stage::Answered, &mut self.answered),
+            (Stage::Asked, &mut self.asked),
+            (Stage::Responded, &mut self.responded),
+            (Stage::Complete, &mut self.complete),
+        ];
+        for (_, reached) in steps.into_iter().filter(|(at, _)| *at <= stage) {
+            *reached += n;
+        }
     }
+}
+
+fn funnel(outcomes: &[&OutcomeTally]) -> Funnel {
+    let mut funnel = Funnel::default();
+    for outcome in outcomes {
+        funnel.add(outcome.stage, outcome.n);
+    }
+    funnel
 }
 
 fn dispositions(outcomes: &[&OutcomeTally]) -> BTreeMap<Disposition, u64> {

@@ -3,6 +3,7 @@
 //! One task writes (`writer.rs`); an answer that was acknowledged is on disk. Everything but the journal can be made
 //! again ([`rebuild()`]). Callers are kept under a keyed hash ([`Privacy`]), never by their number.
 
+mod audit;
 mod comments;
 mod ids;
 mod modes;
@@ -13,15 +14,17 @@ mod recordings;
 pub mod rules;
 mod schema;
 mod sql;
+mod sql_weekly;
+mod state;
 #[cfg(test)]
 mod tests;
 mod tiles;
 mod vault;
 mod views;
+mod weekly;
 mod wheres;
 mod writer;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +35,7 @@ use tokio::task::JoinSet;
 use crate::config::StoreConfig;
 use crate::domain::{CallId, DialogTrace, Entry, RecordingId};
 
+pub use audit::{AuditLine, Chain, Head, Note};
 pub use comments::Comment;
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
@@ -129,14 +133,15 @@ impl Store {
         let secret = data_dir.join(&config.secret_file);
         let privacy = Privacy::load_or_create(&secret)
             .map_err(|e| StoreError::Secret { path: secret, source: Arc::new(e) })?;
-        let conn = schema::open_writer(&path, config).await?;
+        let mut conn = schema::open_writer(&path, config).await?;
+        let mut state = state::load(&mut conn).await?;
         let views = Views::open(&path).await?;
         let left_open = views.open_calls().await?;
         let sealed = views.sealed_dialogs().await?;
         let (jobs, receiver) = mpsc::channel(config.queue_max);
         let (health_in, health) = watch::channel(Health::Good);
         let ids = Arc::new(Ids::new(config.node));
-        let open: HashMap<_, _> = left_open.iter().map(|row| (row.id, row.clone())).collect();
+        state.open = left_open.iter().map(|row| (row.id, row.clone())).collect();
         let writer = Writer {
             conn,
             path,
@@ -145,7 +150,7 @@ impl Store {
             privacy: privacy.clone(),
             jobs: receiver,
             health: health_in,
-            open,
+            state,
         };
         tokio::spawn(writer.run());
         let store = Self {
@@ -180,6 +185,26 @@ impl Store {
     pub async fn append(&self, batch: Batch) -> Result<(), StoreError> {
         let (done, written) = oneshot::channel();
         self.jobs.send(Job::Write { batch: Box::new(batch), done }).await.map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Writes to the audit log; comes back when it is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]: it is not on record, and what it is about must not happen.
+    pub async fn note(&self, note: Note) -> Result<Head, StoreError> {
+        let (done, written) = oneshot::channel();
+        self.jobs.send(Job::Note { note, done }).await.map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// How many answers make a tile from now on. Those that are full stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub async fn set_cell_min(&self, answers: u64) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.jobs.send(Job::CellMin { answers, done }).await.map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
     }
 

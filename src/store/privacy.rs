@@ -25,6 +25,7 @@ const NONCE: usize = 24;
 pub struct Privacy {
     caller_key: [u8; 32],
     mystery_key: [u8; 32],
+    shuffle_key: [u8; 32],
     dialogs: XChaCha20Poly1305,
     responses: XChaCha20Poly1305,
 }
@@ -66,6 +67,7 @@ impl Privacy {
         Self {
             caller_key: mac(secret, b"aftercall caller"),
             mystery_key: mac(secret, b"aftercall mystery"),
+            shuffle_key: mac(secret, b"aftercall shuffle"),
             dialogs: XChaCha20Poly1305::new(&mac(secret, b"aftercall dialog").into()),
             responses: XChaCha20Poly1305::new(&mac(secret, b"aftercall response").into()),
         }
@@ -81,6 +83,11 @@ impl Privacy {
     #[must_use]
     pub fn mystery_key(&self) -> [u8; 32] {
         self.mystery_key
+    }
+
+    /// A place for a call in an order that nobody outside can know.
+    pub(super) fn shuffled(&self, call: CallId) -> [u8; 32] {
+        mac(&self.shuffle_key, call.0.as_bytes())
     }
 
     /// Seals a dialog for one call; it opens for no other.

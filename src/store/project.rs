@@ -135,6 +135,7 @@ impl CallRow {
                 return first;
             }
             Fact::Comment { .. } => self.reach(Stage::Responded),
+            Fact::Erased { was, .. } if was == "comment" => self.reach(Stage::Responded),
             Fact::Answer(answer) => self.take(answer, entry.at_us, sums),
             Fact::Ended { disposition, left_at, failure, by_caller, stats } => {
                 if self.ended_us.is_some() {
@@ -162,7 +163,8 @@ impl CallRow {
             | Fact::Reread { .. }
             | Fact::Skipped { .. }
             | Fact::Refused { .. }
-            | Fact::Held { .. } => return false,
+            | Fact::Held { .. }
+            | Fact::Erased { .. } => return false,
         }
         true
     }
@@ -196,14 +198,18 @@ impl CallRow {
         let agent = context.and_then(|c| c.agent.as_ref()).map(ToString::to_string);
         GroupKey {
             day: self.offered_us.div_euclid(DAY_US),
-            origin: self.decision.as_ref().map_or(Origin::Sampled, |d| d.origin),
+            origin: self.origin(),
             survey: self.decision.as_ref().and_then(|d| d.survey.clone()),
             queue: self.queue(),
             agent: agent.unwrap_or_default(),
         }
     }
 
-    fn queue(&self) -> String {
+    pub(super) fn origin(&self) -> Origin {
+        self.decision.as_ref().map_or(Origin::Sampled, |d| d.origin)
+    }
+
+    pub(super) fn queue(&self) -> String {
         let queue = self.context.as_ref().and_then(|c| c.queue.as_ref());
         queue.map(ToString::to_string).unwrap_or_default()
     }
@@ -243,6 +249,7 @@ pub(super) fn kind(fact: &Fact) -> &'static str {
         Fact::Refused { .. } => "refused",
         Fact::Held { .. } => "held",
         Fact::Ended { .. } => "ended",
+        Fact::Erased { .. } => "erased",
     }
 }
 

@@ -1,11 +1,10 @@
 //! Rows and sums made again from the journal.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use sqlx::{Connection, SqliteConnection};
 
+use super::state::State;
 use super::views::{LINE_COLUMNS, LineRow};
 use super::writer::Staged;
 use super::{StoreError, lock, schema, sql};
@@ -33,38 +32,46 @@ pub async fn rebuild(config: &StoreConfig, data_dir: &Path) -> Result<Rebuilt, S
     let _lock = lock(&path)?;
     let mut conn = schema::open_writer(&path, config).await?;
     let rebuilt = rebuild_on(&mut conn).await?;
-    conn.close().await.map_err(write_error)?;
+    conn.close().await.map_err(sql::write_error)?;
     Ok(rebuilt)
 }
 
-async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, StoreError> {
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(write_error)?;
+pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, StoreError> {
+    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(sql::write_error)?;
     for clear in [
         "DELETE FROM calls",
         "DELETE FROM answers",
         "DELETE FROM rollup_answers",
         "DELETE FROM rollup_calls",
         "DELETE FROM queue_counts",
+        "DELETE FROM tiles_waiting",
+        "DELETE FROM shown_weeks",
+        "DELETE FROM shown_days",
+        "DELETE FROM calls_weeks",
+        "DELETE FROM sampling_weeks",
+        "DELETE FROM journey_weeks",
     ] {
-        sqlx::query(clear).execute(&mut *tx).await.map_err(write_error)?;
+        sqlx::query(clear).execute(&mut *tx).await.map_err(sql::write_error)?;
     }
-    let (mut rebuilt, mut open, mut last) = (Rebuilt::default(), HashMap::new(), Vec::new());
+    let sizes = super::state::tile_sizes(&mut tx).await?;
+    let (mut rebuilt, mut last) = (Rebuilt::default(), Vec::new());
+    let mut state = State { sizes, ..State::default() };
     loop {
         let sql = lines_after();
         let rows: Vec<LineRow> =
-            sqlx::query_as(sql).bind(last).bind(CHUNK).fetch_all(&mut *tx).await.map_err(write_error)?;
+            sqlx::query_as(sql).bind(last).bind(CHUNK).fetch_all(&mut *tx).await.map_err(sql::write_error)?;
         let Some(end) = rows.last() else { break };
         last = end.id.clone();
         let mut staged = Staged::default();
         for row in &rows {
-            staged.apply(&row.entry()?, row.node(), &open);
+            staged.apply(&row.entry()?, row.node(), &state);
         }
-        sql::run(&mut tx, staged.project()).await.map_err(write_error)?;
-        staged.settle(&mut open);
+        sql::run(&mut tx, staged.project()).await.map_err(sql::write_error)?;
+        staged.settle(&mut state);
         rebuilt.lines += rows.len() as u64;
     }
-    tx.commit().await.map_err(write_error)?;
-    rebuilt.open_calls = open.len() as u64;
+    tx.commit().await.map_err(sql::write_error)?;
+    rebuilt.open_calls = state.open.len() as u64;
     Ok(rebuilt)
 }
 
@@ -72,8 +79,4 @@ fn lines_after() -> sqlx::SqlStr {
     use sqlx::SqlSafeStr;
     sqlx::AssertSqlSafe(format!("SELECT {LINE_COLUMNS} FROM journal WHERE id > $1 ORDER BY id LIMIT $2"))
         .into_sql_str()
-}
-
-fn write_error(cause: sqlx::Error) -> StoreError {
-    StoreError::Write(Arc::new(cause))
 }

@@ -22,9 +22,10 @@ const WAL_BYTES_MAX: &str = "67108864";
 /// SQLite's own page size, in KiB.
 const PAGE_KIB: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "voice", include_str!("migrations/0002_voice.sql")),
+    (3, "rules", include_str!("migrations/0003_rules.sql")),
 ];
 
 /// Settings for reading.
@@ -47,7 +48,8 @@ pub(super) async fn open_writer(path: &Path, config: &StoreConfig) -> Result<Sql
         .statement_cache_capacity(64)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .pragma("journal_size_limit", WAL_BYTES_MAX)
-        .pragma("cache_size", "-16384");
+        .pragma("cache_size", "-16384")
+        .pragma("secure_delete", "ON"); // What is erased is overwritten.
     if let Some(mib) = config.size_max_mib {
         options = options.pragma("max_page_count", (mib.saturating_mul(1024) / PAGE_KIB).to_string());
     }

@@ -33,7 +33,7 @@ impl Line {
 }
 
 /// `head VALUES (..), (..) tail` over all rows. Made before anything is awaited, so that no closure lives that long.
-fn statements<T>(
+pub(super) fn statements<T>(
     head: &str,
     columns: usize,
     tail: &str,
@@ -229,6 +229,10 @@ pub(super) fn insert_keys(rows: &[(CallId, Vec<u8>)]) -> Vec<Query> {
     statements("INSERT INTO response_keys (call_id, sealed)", 2, tail, rows, |q, (call, sealed)| {
         q.bind(bytes(call.0)).bind(sealed.as_slice())
     })
+}
+
+pub(super) fn write_error(cause: sqlx::Error) -> super::StoreError {
+    super::StoreError::Write(std::sync::Arc::new(cause))
 }
 
 pub(super) fn bytes(id: uuid::Uuid) -> Vec<u8> {

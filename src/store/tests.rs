@@ -260,6 +260,12 @@ async fn projections(folder: &Path) -> String {
         "SELECT * FROM rollup_answers ORDER BY day, origin, survey, question, queue, agent, value",
         "SELECT * FROM rollup_calls ORDER BY day, origin, survey, queue, agent, disposition, stage",
         "SELECT * FROM queue_counts ORDER BY queue",
+        "SELECT * FROM tiles_waiting WHERE n > 0 ORDER BY agent, origin, survey, question, queue, value",
+        "SELECT * FROM shown_weeks ORDER BY part, week, name, origin, survey, question, value",
+        "SELECT * FROM shown_days ORDER BY day, origin, survey, question, value",
+        "SELECT * FROM calls_weeks ORDER BY part, week, name, origin, survey, disposition, stage",
+        "SELECT * FROM sampling_weeks ORDER BY week, agent, queue, what",
+        "SELECT * FROM journey_weeks ORDER BY week, survey, question, what",
     ] {
         for row in sqlx::query(sql).fetch_all(&mut conn).await.unwrap() {
             for i in 0..row.len() {

@@ -162,6 +162,15 @@ impl Views {
         rows.iter().map(summary).collect()
     }
 
+    /// One call; `None` for a call that we never had.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`], [`StoreError::Damaged`].
+    pub async fn call(&self, call: CallId) -> Result<Option<CallSummary>, StoreError> {
+        let query = sqlx::query("SELECT * FROM calls WHERE id = $1").bind(sql::bytes(call.0));
+        query.fetch_optional(&self.pool).await.map_err(read_error)?.as_ref().map(summary).transpose()
+    }
+
     /// Everything that happened in one call, in order; empty for a call that we never had.
     ///
     /// # Errors
@@ -383,19 +392,13 @@ fn summary(row: &SqliteRow) -> Result<CallSummary, StoreError> {
 fn answer_tallies(rows: &[SqliteRow]) -> Result<Vec<AnswerTally>, StoreError> {
     let mut tallies: Vec<AnswerTally> = Vec::new();
     for row in rows {
-        let better = match get::<String>(row, "better")?.as_str() {
-            "higher" => Some(Better::Higher),
-            "lower" => Some(Better::Lower),
-            _ => None,
-        };
-        let (min, max) = (get(row, "scale_min")?, get(row, "scale_max")?);
         let tally = AnswerTally {
             group: get(row, "grp")?,
             origin: parse(row, "origin")?,
             survey: parse(row, "survey")?,
             question: parse(row, "question")?,
             kind: parse(row, "kind")?,
-            scale: better.map(|better| Scale { min, max, better }),
+            scale: scale_of(row)?,
             counts: BTreeMap::new(),
         };
         let (value, n): (String, i64) = (get(row, "value")?, get(row, "n")?);
@@ -423,7 +426,23 @@ fn outcome_tally(row: &SqliteRow) -> Result<OutcomeTally, StoreError> {
     })
 }
 
-fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>
+/// The scale of a row of sums.
+pub(super) fn scale_of(row: &SqliteRow) -> Result<Option<Scale>, StoreError> {
+    let better = match get::<String>(row, "better")?.as_str() {
+        "higher" => Some(Better::Higher),
+        "lower" => Some(Better::Lower),
+        _ => None,
+    };
+    let (min, max) = (get(row, "scale_min")?, get(row, "scale_max")?);
+    Ok(better.map(|better| Scale { min, max, better }))
+}
+
+/// The scale of a row of `answers`, which has none for yes/no and menus.
+pub(super) fn scale_of_answer(row: &SqliteRow) -> Result<Option<Scale>, StoreError> {
+    if get::<Option<String>>(row, "better")?.is_some() { scale_of(row) } else { Ok(None) }
+}
+
+pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
@@ -431,13 +450,13 @@ where
 }
 
 /// Reads a name back into its type.
-fn parse<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
+pub(super) fn parse<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
     let text: String = get(row, column)?;
     serde_json::from_value(serde_json::Value::String(text.clone()))
         .map_err(|e| damaged("rollup", format!("{column} {text:?}"), e.to_string()))
 }
 
-fn uuid_of(table: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError> {
+pub(super) fn uuid_of(table: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError> {
     Uuid::from_slice(bytes).map_err(|e| damaged(table, format!("{bytes:02x?}"), e.to_string()))
 }
 

@@ -10,10 +10,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
+use super::audit::{self, AuditLine, Head, Note};
 use super::ids::Ids;
 use super::privacy::Privacy;
 use super::project::{CallRow, RollUps};
 use super::sql::{self, Line};
+use super::state::{self, State};
+use super::weekly::WeeklySums;
 use super::{Batch, Health, StoreError, schema};
 use crate::config::StoreConfig;
 use crate::domain::{CallId, Entry, Fact};
@@ -25,6 +28,8 @@ const TRIAL_BYTES: usize = 64 * 1024;
 
 pub(super) enum Job {
     Write { batch: Box<Batch>, done: oneshot::Sender<Result<(), StoreError>> },
+    Note { note: Note, done: oneshot::Sender<Result<Head, StoreError>> },
+    CellMin { answers: u64, done: oneshot::Sender<Result<(), StoreError>> },
     Close { done: oneshot::Sender<()> },
 }
 
@@ -36,8 +41,8 @@ pub(super) struct Writer {
     pub(super) privacy: Privacy,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) health: watch::Sender<Health>,
-    /// Calls that have not ended.
-    pub(super) open: HashMap<CallId, CallRow>,
+    /// What facts to come build on.
+    pub(super) state: State,
 }
 
 impl Writer {
@@ -72,22 +77,33 @@ impl Writer {
     /// Writes all of a group in one transaction. Gives back who waits for the end, if that was among the jobs.
     async fn work(&mut self, jobs: &mut Vec<Job>) -> Option<oneshot::Sender<()>> {
         let (mut batches, mut waiting, mut closer) = (Vec::new(), Vec::new(), None);
+        let (mut notes, mut noting) = (Vec::new(), Vec::new());
         for job in jobs.drain(..) {
             match job {
                 Job::Write { batch, done } => {
                     batches.push(batch);
                     waiting.push(done);
                 }
+                Job::Note { note, done } => {
+                    notes.push(note);
+                    noting.push(done);
+                }
+                Job::CellMin { answers, done } => {
+                    done.send(self.set_cell_min(answers).await).ok();
+                }
                 Job::Close { done } => closer = Some(done),
             }
         }
-        if batches.is_empty() {
+        if batches.is_empty() && notes.is_empty() {
             return closer;
         }
-        let result = self.write(&batches).await;
+        let result = self.write(&batches, notes).await;
         if let Err(cause) = &result {
             self.failed(cause);
             self.reconnect().await;
+        }
+        for done in noting {
+            done.send(result.clone().map(|()| self.state.head.clone())).ok();
         }
         for done in waiting {
             done.send(result.clone()).ok(); // A caller that no longer waits has ended.
@@ -95,14 +111,14 @@ impl Writer {
         closer
     }
 
-    async fn write(&mut self, batches: &[Box<Batch>]) -> Result<(), StoreError> {
+    async fn write(&mut self, batches: &[Box<Batch>], notes: Vec<Note>) -> Result<(), StoreError> {
         let mut staged = Staged::default();
         for batch in batches {
             for entry in &batch.entries {
                 staged
                     .lines
                     .push(Line::new(self.ids.next(), entry).map_err(|e| StoreError::Encode(Arc::new(e)))?);
-                staged.apply(entry, self.config.node, &self.open);
+                staged.apply(entry, self.config.node, &self.state);
             }
             if let (Some(dialog), Some(first)) = (&batch.dialog, batch.entries.first()) {
                 staged
@@ -114,12 +130,14 @@ impl Writer {
             }
         }
         let lines = std::mem::take(&mut staged.lines);
-        self.commit(&lines, &mut staged).await.map_err(|e| StoreError::Write(Arc::new(e)))?;
-        staged.settle(&mut self.open);
+        let (audit, head) = audit::chain(self.state.head.clone(), notes);
+        self.commit(&lines, &audit, &mut staged).await.map_err(sql::write_error)?;
+        self.state.head = head;
+        staged.settle(&mut self.state);
         Ok(())
     }
 
-    async fn commit(&mut self, lines: &[Line], staged: &mut Staged) -> sqlx::Result<()> {
+    async fn commit(&mut self, lines: &[Line], audit: &[AuditLine], staged: &mut Staged) -> sqlx::Result<()> {
         let (begun, ended): (BTreeSet<_>, BTreeSet<_>) =
             (staged.dialogs.iter().map(|(call, _)| *call).collect(), staged.ended().collect());
         staged.dialogs.retain(|(call, _)| !ended.contains(call));
@@ -129,9 +147,19 @@ impl Writer {
         queries.extend(sql::delete_dialogs(&gone));
         queries.extend(sql::insert_keys(&staged.keys));
         queries.extend(staged.project());
+        queries.extend(audit::insert(audit));
         let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
         sql::run(&mut tx, queries).await?;
         tx.commit().await
+    }
+
+    async fn set_cell_min(&mut self, answers: u64) -> Result<(), StoreError> {
+        let now = jiff::Timestamp::now().as_microsecond();
+        if self.state.sizes.at(now) != answers {
+            state::set_tile_size(&mut self.conn, now, sql::integer(answers)).await?;
+            self.state.sizes = state::tile_sizes(&mut self.conn).await?;
+        }
+        Ok(())
     }
 
     fn failed(&mut self, cause: &StoreError) {
@@ -198,6 +226,7 @@ impl Writer {
 pub(super) struct Staged {
     lines: Vec<Line>,
     sums: RollUps,
+    weekly: WeeklySums,
     rows: HashMap<CallId, CallRow>,
     changed: BTreeSet<CallId>,
     dialogs: Vec<(CallId, Vec<u8>)>,
@@ -206,7 +235,8 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Adds a fact. One about a call that has ended, or never began, is kept in the journal and moves nothing.
-    pub(super) fn apply(&mut self, entry: &Entry, node: u16, open: &HashMap<CallId, CallRow>) {
+    pub(super) fn apply(&mut self, entry: &Entry, node: u16, state: &State) {
+        let open = &state.open;
         let known = self.rows.contains_key(&entry.call) || open.contains_key(&entry.call);
         if !known && !matches!(entry.fact, Fact::Offered(_)) {
             return;
@@ -214,9 +244,13 @@ impl Staged {
         let row = self.rows.entry(entry.call).or_insert_with(|| {
             open.get(&entry.call).cloned().unwrap_or_else(|| CallRow::new(entry.call, node, entry.at_us))
         });
-        if row.ended_us.is_none() && row.apply(entry, &mut self.sums) {
+        if row.ended_us.is_some() {
+            return;
+        }
+        if row.apply(entry, &mut self.sums) {
             self.changed.insert(entry.call);
         }
+        self.weekly.take_in(row, entry, &state.waiting, &state.sizes);
     }
 
     /// The statements for rows and sums.
@@ -227,11 +261,14 @@ impl Staged {
         queries.extend(sql::add_answers(&self.sums.answers.iter().collect::<Vec<_>>()));
         queries.extend(sql::add_outcomes(&self.sums.outcomes.iter().collect::<Vec<_>>()));
         queries.extend(sql::raise_counts(&self.sums.queue_counts.iter().collect::<Vec<_>>()));
+        queries.extend(self.weekly.statements());
         queries
     }
 
-    /// Once it is on disk: what is open now.
-    pub(super) fn settle(self, open: &mut HashMap<CallId, CallRow>) {
+    /// Once it is on disk: what is open and what waits now.
+    pub(super) fn settle(self, state: &mut State) {
+        self.weekly.settle(&mut state.waiting);
+        let open = &mut state.open;
         for (call, row) in self.rows {
             if row.ended_us.is_some() {
                 open.remove(&call);

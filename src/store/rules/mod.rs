@@ -37,7 +37,95 @@
 //! an agent knows which callers they sent on purpose, so those would be single, known calls.
 
 mod access;
+mod aggregates;
+mod board;
+mod calls;
+mod mine;
+mod process;
+mod read;
 mod types;
 
 pub use access::{Denied, Reason, ReasonError, View, ViewError};
+pub use calls::{CallDetail, CommentText};
 pub use types::*;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::PolicyConfig;
+use crate::domain::{AgentId, Role, UserId, Viewer};
+use crate::store::{Note, Store};
+
+/// The same look at an aggregate by the same user is written to the audit log once in so long.
+const SAME_LOOK: Duration = Duration::from_secs(60);
+/// Looks remembered for that; with more, some are written again sooner.
+const LOOKS_MAX: usize = 10_000;
+
+/// What may be seen, under a policy. Cheap to clone; make a new one when the policy changes.
+#[derive(Clone, Debug)]
+pub struct Results {
+    store: Store,
+    policy: Arc<PolicyConfig>,
+    looks: Arc<Mutex<HashMap<Look, Instant>>>,
+}
+
+/// Who looked at what of what.
+type Look = (UserId, View, String);
+
+impl Results {
+    /// The results in a store.
+    #[must_use]
+    pub fn new(store: Store, policy: Arc<PolicyConfig>) -> Self {
+        Self { store, policy, looks: Arc::default() }
+    }
+
+    /// Refuses the wrong role; writes a look at an aggregate to the audit log, the same one once in a minute.
+    async fn look(&self, viewer: &Viewer, view: View, scope: String) -> Result<(), ViewError> {
+        allowed(viewer, view)?;
+        let look = (viewer.user, view, scope.clone());
+        let known =
+            |looks: &HashMap<Look, Instant>| looks.get(&look).is_some_and(|at| at.elapsed() < SAME_LOOK);
+        if known(&self.looks.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        self.store.note(Note::of(viewer, view.as_str(), scope, "")).await?;
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if looks.len() >= LOOKS_MAX {
+            looks.clear();
+        }
+        looks.insert(look, Instant::now());
+        Ok(())
+    }
+
+    /// Refuses the wrong role; writes every look to the audit log.
+    async fn look_closely(
+        &self,
+        viewer: &Viewer,
+        view: View,
+        scope: String,
+        reason: &str,
+    ) -> Result<(), ViewError> {
+        allowed(viewer, view)?;
+        self.store.note(Note::of(viewer, view.as_str(), scope, reason)).await?;
+        Ok(())
+    }
+
+    /// Whether a supervisor sees this agent.
+    fn in_teams(&self, viewer: &Viewer, agent: Option<&AgentId>) -> bool {
+        viewer.teams.is_empty()
+            || agent
+                .and_then(|agent| self.policy.team_of(agent))
+                .is_some_and(|team| viewer.teams.contains(team))
+    }
+}
+
+fn allowed(viewer: &Viewer, view: View) -> Result<(), Denied> {
+    if viewer.role != view.role() {
+        return Err(Denied::Role { role: viewer.role, view });
+    }
+    if viewer.role == Role::Agent && viewer.agent.is_none() {
+        return Err(Denied::NoAgent);
+    }
+    Ok(())
+}

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::domain::{
     AgentId, Disposition, Origin, Period, QuestionId, QuestionKind, QueueId, Scale, SurveyId, TeamId, Week,
 };
-use crate::scoring::{Difference, Estimate, FigureName, Funnel, Limits, Verdict};
+use crate::scoring::{Difference, Estimate, Expected, FigureName, Funnel, Limits, Verdict};
 
 /// One figure, or that there are too few answers for it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -337,17 +337,6 @@ pub struct SamplingRow {
     pub excluded: u64,
     /// Calls that the agent sent on purpose.
     pub sent: u64,
-}
-
-/// A number that was to be expected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Expected {
-    /// The number.
-    pub value: f64,
-    /// Lower end of the range.
-    pub low: f64,
-    /// Upper end of the range.
-    pub high: f64,
 }
 
 /// How calls were chosen.

@@ -1,0 +1,219 @@
+//! The audit log: who looked at what and who erased what, each line chained to the one before it.
+//!
+//! The hash of a line is SHA-256 over the 32 octets of the hash before it (zeros before the first) and the line as a
+//! JSON array. Changing, removing or inserting a line breaks every hash after it; cutting lines off at the end does
+//! not, so the last hash is to be pinned somewhere else from time to time, and `audit verify --head` asks for it.
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::sql::{Query, statements};
+use super::views::{get, read_error};
+use super::{StoreError, Views};
+use crate::domain::Viewer;
+
+/// Lines read at a time.
+const PAGE: i64 = 2000;
+
+/// What is to be written: who did what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The user's id; `operator` on the command line, `service` for what runs by itself.
+    pub user: String,
+    /// As what they acted.
+    pub role: &'static str,
+    /// A view's name, or what was done.
+    pub what: &'static str,
+    /// Of what: a period, an agent, a call.
+    pub scope: String,
+    /// The reason given; empty where none is asked for.
+    pub reason: String,
+}
+
+impl Note {
+    /// What a viewer does.
+    #[must_use]
+    pub fn of(viewer: &Viewer, what: &'static str, scope: String, reason: &str) -> Self {
+        Self {
+            user: viewer.user.0.to_string(),
+            role: viewer.role.as_str(),
+            what,
+            scope,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of `Note`")]
+pub struct AuditLine {
+    /// Its number, from 1, without gaps.
+    pub seq: i64,
+    /// When, in microseconds since 1970 UTC.
+    pub at_us: i64,
+    pub user: String,
+    pub role: String,
+    pub what: String,
+    pub scope: String,
+    pub reason: String,
+    /// Its hash, in hexadecimal.
+    pub hash: String,
+}
+
+/// The end of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the last line; 0 when there is none.
+    pub seq: i64,
+    /// Its hash, in hexadecimal; empty when there is none.
+    pub hash: String,
+}
+
+/// What a check of the chain found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// Every line follows from the one before.
+    Whole(Head),
+    /// The first line that does not.
+    Broken {
+        /// Its number.
+        seq: i64,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl AuditLine {
+    /// The line that follows `head`.
+    fn after(head: &Head, note: Note, at_us: i64) -> Self {
+        let Note { user, role, what, scope, reason } = note;
+        let (role, what) = (role.to_owned(), what.to_owned());
+        let mut line =
+            Self { seq: head.seq + 1, at_us, user, role, what, scope, reason, hash: String::new() };
+        line.hash = line.hash_after(&head.hash);
+        line
+    }
+
+    fn hash_after(&self, before: &str) -> String {
+        use std::fmt::Write as _;
+        let own = (self.seq, self.at_us, &self.user, &self.role, &self.what, &self.scope, &self.reason);
+        let own = serde_json::to_vec(&own).expect("numbers and texts go into JSON");
+        let before = if before.is_empty() { vec![0; 32] } else { octets(before) };
+        let digest = Sha256::new().chain_update(before).chain_update(own).finalize();
+        digest.iter().fold(String::with_capacity(64), |mut text, octet| {
+            write!(text, "{octet:02x}").expect("a String takes every write");
+            text
+        })
+    }
+}
+
+/// Hexadecimal digits as octets; what is none is left out, and then no hash fits.
+fn octets(hex: &str) -> Vec<u8> {
+    let pair = |i: usize| hex.get(i..i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    (0..hex.len()).step_by(2).filter_map(pair).collect()
+}
+
+/// The lines for notes in their order, and the head after them.
+pub(super) fn chain(mut head: Head, notes: Vec<Note>) -> (Vec<AuditLine>, Head) {
+    let lines = notes.into_iter().map(|note| {
+        let line = AuditLine::after(&head, note, Timestamp::now().as_microsecond());
+        head = Head { seq: line.seq, hash: line.hash.clone() };
+        line
+    });
+    let lines = lines.collect();
+    (lines, head)
+}
+
+pub(super) fn insert(lines: &[AuditLine]) -> Vec<Query> {
+    let head = "INSERT INTO audit (seq, at_us, user_id, role, what, scope, reason, hash)";
+    statements(head, 8, "", lines, |q, line| {
+        q.bind(line.seq)
+            .bind(line.at_us)
+            .bind(line.user.clone())
+            .bind(line.role.clone())
+            .bind(line.what.clone())
+            .bind(line.scope.clone())
+            .bind(line.reason.clone())
+            .bind(line.hash.clone())
+    })
+}
+
+/// The end of the log as it is on disk.
+pub(super) async fn head(conn: &mut SqliteConnection) -> Result<Head, StoreError> {
+    let last =
+        sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetch_optional(conn).await;
+    let last = last.map_err(read_error)?;
+    Ok(last.map(|row| Head { seq: row.get(0), hash: row.get(1) }).unwrap_or_default())
+}
+
+impl Views {
+    /// Lines of the audit log from a number on, at most `max`; the last ones when no number is given.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`].
+    pub async fn audit(&self, from: Option<i64>, max: u32) -> Result<Vec<AuditLine>, StoreError> {
+        let columns = "SELECT seq, at_us, user_id, role, what, scope, reason, hash FROM audit";
+        let max = i64::from(max);
+        let query = match from {
+            Some(from) => {
+                let text = format!("{columns} WHERE seq >= $1 ORDER BY seq LIMIT $2");
+                sqlx::query(AssertSqlSafe(text)).bind(from).bind(max)
+            }
+            None => {
+                let text = format!("{columns} ORDER BY seq DESC LIMIT $1");
+                sqlx::query(AssertSqlSafe(text)).bind(max)
+            }
+        };
+        let rows = query.fetch_all(self.pool()).await.map_err(read_error)?;
+        let mut lines: Vec<AuditLine> = rows
+            .iter()
+            .map(|row| {
+                Ok(AuditLine {
+                    seq: get(row, "seq")?,
+                    at_us: get(row, "at_us")?,
+                    user: get(row, "user_id")?,
+                    role: get(row, "role")?,
+                    what: get(row, "what")?,
+                    scope: get(row, "scope")?,
+                    reason: get(row, "reason")?,
+                    hash: get(row, "hash")?,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        if from.is_none() {
+            lines.reverse();
+        }
+        Ok(lines)
+    }
+
+    /// Checks the whole chain. With a hash that was pinned, it must be that of some line.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`]; a broken chain is an answer.
+    pub async fn verify_audit(&self, pinned: Option<&str>) -> Result<Chain, StoreError> {
+        let (mut head, mut found) = (Head::default(), pinned.is_none());
+        loop {
+            let lines = self.audit(Some(head.seq + 1), u32::try_from(PAGE).unwrap_or(u32::MAX)).await?;
+            if lines.is_empty() {
+                break;
+            }
+            for line in lines {
+                if line.seq != head.seq + 1 {
+                    return Ok(Chain::Broken { seq: head.seq + 1, what: "is missing" });
+                }
+                if line.hash != line.hash_after(&head.hash) {
+                    return Ok(Chain::Broken { seq: line.seq, what: "was changed, or one before it was" });
+                }
+                found |= pinned == Some(line.hash.as_str());
+                head = Head { seq: line.seq, hash: line.hash };
+            }
+        }
+        if found {
+            Ok(Chain::Whole(head))
+        } else {
+            Ok(Chain::Broken { seq: head.seq + 1, what: "is missing: no line has the pinned hash" })
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What supervisors see: sums over whole tiles, with how calls came out beside every score.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use super::board::{borrowed, reasons, scores, shrunk};
+use super::read::{self, Of, Shown, Tally};
+use super::{
+    AgentDetail, AgentRow, Agents, Beside, Board, Chart, ChartPoint, DayPoint, Denied, Mystery, MysteryRow,
+    Overview, QueueDetail, QueueName, QueueRow, Queues, Responses, Results, TeamRow, View, ViewError,
+    WeekPoint, Why,
+};
+use crate::domain::{AgentId, Origin, Period, QueueId, SurveyId, Viewer, Week};
+use crate::scoring;
+use crate::store::weekly::Part;
+
+/// Weeks of a trend.
+const TREND: i64 = 13;
+
+/// One part of the centre over the weeks that its page needs.
+struct Page {
+    shown: Shown,
+    responses: BTreeMap<(String, Origin), Responses>,
+    period: Period,
+}
+
+impl Results {
+    /// The whole centre.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn overview(
+        &self,
+        viewer: &Viewer,
+        period: Period,
+        survey: Option<&SurveyId>,
+    ) -> Result<Overview, ViewError> {
+        self.look(viewer, View::Overview, scope(period, survey, None)).await?;
+        let page = self.page(Of { part: Part::All, name: None, survey }, period).await?;
+        let first = page.first_day();
+        let last = first + 7 * (period.weeks().end().number() - period.weeks().start().number()) + 6;
+        let by_day = read::shown_days(self.store.views(), survey, first..=last).await?;
+        let days = (first..=last).filter_map(|day| {
+            let at = Week::from_number(day); // Days stand in the place of weeks there.
+            let scores = scores(&by_day.sum(|_| true, Origin::Sampled, &(at..=at)), None);
+            let days = jiff::Span::new().try_days(i32::try_from(day - first).ok()?).ok()?;
+            let day = period.first_day().checked_add(days).ok()?;
+            (!scores.is_empty()).then_some(DayPoint { day, scores })
+        });
+        let days = days.collect();
+        let survey = survey.cloned();
+        Ok(Overview {
+            period,
+            survey,
+            sampled: page.board(Origin::Sampled),
+            beside: page.beside(),
+            weeks: page.trend(),
+            days,
+        })
+    }
+
+    /// The agents of the viewer's teams, best first.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn agents(
+        &self,
+        viewer: &Viewer,
+        period: Period,
+        survey: Option<&SurveyId>,
+    ) -> Result<Agents, ViewError> {
+        self.look(viewer, View::Agents, scope(period, survey, None)).await?;
+        let of = Of { part: Part::Agent, name: None, survey };
+        let (shown, responses, weeks) = self.two_periods(of, period).await?;
+        let mut names: BTreeSet<&str> = responses.keys().map(|(name, _)| name.as_str()).collect();
+        names.extend(shown.names().into_iter().map(|(name, _)| name));
+        let sum = |name: &str, weeks| shown.sum(|n| n == name, Origin::Sampled, weeks);
+        // All agents give the measure, also those whose rows the viewer does not see.
+        let named: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
+        let tallies: Vec<Tally> = named.iter().map(|name| sum(name, &weeks.now)).collect();
+        let pulled: BTreeMap<&str, _> = named.iter().copied().zip(shrunk(&tallies)).collect();
+        let sees = |name: &&str| self.in_teams(viewer, name.parse().ok().as_ref());
+        let row = |name: &str| AgentRow {
+            agent: name.parse().ok(),
+            team: name.parse().ok().and_then(|agent| self.policy.team_of(&agent)).cloned(),
+            board: Board {
+                scores: scores(&sum(name, &weeks.now), Some(&sum(name, &weeks.before))),
+                responses: responses.get(&(name.to_owned(), Origin::Sampled)).cloned().unwrap_or_default(),
+            },
+            shrunk: pulled.get(name).copied().flatten(),
+        };
+        let mut rows: Vec<AgentRow> = names.iter().copied().filter(sees).map(row).collect();
+        let rank = |row: &AgentRow| row.shrunk.map_or(f64::NEG_INFINITY, |shrunk| shrunk.estimate.value);
+        rows.sort_by(|a, b| rank(b).total_cmp(&rank(a))); // Stable: by name among equals.
+        let teams = self
+            .policy
+            .teams
+            .iter()
+            .filter(|(team, _)| viewer.teams.is_empty() || viewer.teams.contains(team));
+        let teams = teams.map(|(team, agents)| {
+            let is_in = |name: &str| agents.iter().any(|agent| agent.as_str() == name);
+            let sum = |weeks| shown.sum(is_in, Origin::Sampled, weeks);
+            let own =
+                responses.iter().filter(|((name, origin), _)| *origin == Origin::Sampled && is_in(name));
+            let responses = own.fold(Responses::default(), |sum, (_, one)| sum.plus(one));
+            let scores = scores(&sum(&weeks.now), Some(&sum(&weeks.before)));
+            TeamRow { team: team.clone(), board: Board { scores, responses } }
+        });
+        Ok(Agents { period, survey: survey.cloned(), teams: teams.collect(), rows })
+    }
+
+    /// One agent of the viewer's teams.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn agent(
+        &self,
+        viewer: &Viewer,
+        agent: &AgentId,
+        period: Period,
+    ) -> Result<AgentDetail, ViewError> {
+        super::allowed(viewer, View::Agent)?;
+        if !self.in_teams(viewer, Some(agent)) {
+            return Err(Denied::Team.into());
+        }
+        self.look(viewer, View::Agent, scope(period, None, Some(agent.as_str()))).await?;
+        let page =
+            self.page(Of { part: Part::Agent, name: Some(agent.as_str()), survey: None }, period).await?;
+        Ok(AgentDetail {
+            agent: agent.clone(),
+            team: self.policy.team_of(agent).cloned(),
+            period,
+            sampled: page.board(Origin::Sampled),
+            beside: page.beside(),
+            weeks: page.trend(),
+            charts: page.charts(),
+            choices: reasons(&page.sum(Origin::Sampled, &period.weeks())),
+        })
+    }
+
+    /// The queues.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn queues(
+        &self,
+        viewer: &Viewer,
+        period: Period,
+        survey: Option<&SurveyId>,
+    ) -> Result<Queues, ViewError> {
+        self.look(viewer, View::Queues, scope(period, survey, None)).await?;
+        let of = Of { part: Part::Queue, name: None, survey };
+        let (shown, responses, weeks) = self.two_periods(of, period).await?;
+        let (several, _, _) = self.two_periods(Of { part: Part::Several, ..of }, period).await?;
+        let mut names: BTreeSet<&str> = responses.keys().map(|(name, _)| name.as_str()).collect();
+        names.extend(shown.names().into_iter().map(|(name, _)| name));
+        let board = |shown: &Shown, name: &str| {
+            let sum = |weeks| shown.sum(|n| n == name, Origin::Sampled, weeks);
+            scores(&sum(&weeks.now), Some(&sum(&weeks.before)))
+        };
+        let mut rows: Vec<QueueRow> = names
+            .iter()
+            .map(|name| QueueRow {
+                queue: name.parse().map_or(QueueName::None, QueueName::Queue),
+                board: Board {
+                    scores: board(&shown, name),
+                    responses: responses
+                        .get(&((*name).to_owned(), Origin::Sampled))
+                        .cloned()
+                        .unwrap_or_default(),
+                },
+            })
+            .collect();
+        let mixed = board(&several, "");
+        if !mixed.is_empty() {
+            let board = Board { scores: mixed, responses: Responses::default() };
+            rows.push(QueueRow { queue: QueueName::Several, board });
+        }
+        Ok(Queues { period, survey: survey.cloned(), rows })
+    }
+
+    /// One queue.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn queue(
+        &self,
+        viewer: &Viewer,
+        queue: &QueueId,
+        period: Period,
+    ) -> Result<QueueDetail, ViewError> {
+        self.look(viewer, View::Queue, scope(period, None, Some(queue.as_str()))).await?;
+        let page =
+            self.page(Of { part: Part::Queue, name: Some(queue.as_str()), survey: None }, period).await?;
+        Ok(QueueDetail {
+            queue: queue.clone(),
+            period,
+            sampled: page.board(Origin::Sampled),
+            beside: page.beside(),
+            weeks: page.trend(),
+            choices: reasons(&page.sum(Origin::Sampled, &period.weeks())),
+        })
+    }
+
+    /// Why callers found it hard: the choices of every menu question, over the whole centre.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn why(
+        &self,
+        viewer: &Viewer,
+        period: Period,
+        survey: Option<&SurveyId>,
+    ) -> Result<Why, ViewError> {
+        self.look(viewer, View::Why, scope(period, survey, None)).await?;
+        let of = Of { part: Part::All, name: None, survey };
+        let shown = read::shown(self.store.views(), of, &period.weeks()).await?;
+        let questions = reasons(&shown.sum(|_| true, Origin::Sampled, &period.weeks()));
+        Ok(Why { period, survey: survey.cloned(), questions })
+    }
+
+    /// Mystery and trial calls by agent, each beside the agent's customers.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn mystery(&self, viewer: &Viewer, period: Period) -> Result<Mystery, ViewError> {
+        self.look(viewer, View::Mystery, scope(period, None, None)).await?;
+        let of = Of { part: Part::Agent, name: None, survey: None };
+        let (shown, responses, weeks) = self.two_periods(of, period).await?;
+        let nobodys = |origin: &Origin| matches!(origin, Origin::Mystery | Origin::Test);
+        let mut keys: BTreeSet<(&str, Origin)> = shown.names();
+        keys.extend(responses.keys().map(|(name, origin)| (name.as_str(), *origin)));
+        let sum = |name: &str, origin| shown.sum(|n| n == name, origin, &weeks.now);
+        let rows = keys
+            .into_iter()
+            .filter(|(name, origin)| nobodys(origin) && self.in_teams(viewer, name.parse().ok().as_ref()));
+        let rows = rows.map(|(name, origin)| MysteryRow {
+            agent: name.parse().ok(),
+            origin,
+            board: Board {
+                scores: scores(&sum(name, origin), None),
+                responses: responses.get(&(name.to_owned(), origin)).cloned().unwrap_or_default(),
+            },
+            customers: scores(&sum(name, Origin::Sampled), None),
+        });
+        let rows = rows.filter(|row| row.board != Board::default()).collect();
+        Ok(Mystery { period, rows })
+    }
+
+    async fn page(&self, of: Of<'_>, period: Period) -> Result<Page, ViewError> {
+        let last = *period.weeks().end();
+        let first = *period.previous().weeks().start().min(&last.plus(1 - TREND));
+        let shown = read::shown(self.store.views(), of, &(first..=last)).await?;
+        let responses = read::responses(self.store.views(), of, &period.weeks()).await?;
+        Ok(Page { shown, responses, period })
+    }
+
+    async fn two_periods(
+        &self,
+        of: Of<'_>,
+        period: Period,
+    ) -> Result<(Shown, BTreeMap<(String, Origin), Responses>, TwoPeriods), ViewError> {
+        let weeks = TwoPeriods { now: period.weeks(), before: period.previous().weeks() };
+        let shown = read::shown(self.store.views(), of, &(*weeks.before.start()..=*weeks.now.end())).await?;
+        let responses = read::responses(self.store.views(), of, &weeks.now).await?;
+        Ok((shown, responses, weeks))
+    }
+}
+
+struct TwoPeriods {
+    now: RangeInclusive<Week>,
+    before: RangeInclusive<Week>,
+}
+
+impl Responses {
+    fn plus(mut self, other: &Self) -> Self {
+        for (disposition, n) in &other.dispositions {
+            *self.dispositions.entry(*disposition).or_default() += n;
+        }
+        let (sum, more) = (&mut self.funnel, &other.funnel);
+        sum.offered += more.offered;
+        sum.selected += more.selected;
+        sum.answered += more.answered;
+        sum.asked += more.asked;
+        sum.responded += more.responded;
+        sum.complete += more.complete;
+        self
+    }
+}
+
+impl Page {
+    fn sum(&self, origin: Origin, weeks: &RangeInclusive<Week>) -> Tally {
+        self.shown.sum(|_| true, origin, weeks)
+    }
+
+    fn board(&self, origin: Origin) -> Board {
+        let now = self.sum(origin, &self.period.weeks());
+        let before = self.sum(origin, &self.period.previous().weeks());
+        let own = self.responses.iter().filter(|((_, of), _)| *of == origin);
+        let responses = own.fold(Responses::default(), |sum, (_, one)| sum.plus(one));
+        Board { scores: scores(&now, Some(&before)), responses }
+    }
+
+    /// The other origins that there is anything of.
+    fn beside(&self) -> Vec<Beside> {
+        let others = Origin::ALL.into_iter().filter(|origin| *origin != Origin::Sampled);
+        let boards = others.map(|origin| Beside { origin, board: self.board(origin) });
+        boards.filter(|beside| beside.board != Board::default()).collect()
+    }
+
+    fn trend_weeks(&self) -> impl Iterator<Item = Week> {
+        let last = *self.period.weeks().end();
+        (1 - TREND..=0).map(move |back| last.plus(back))
+    }
+
+    fn trend(&self) -> Vec<WeekPoint> {
+        let points = self
+            .trend_weeks()
+            .map(|week| WeekPoint { week, scores: scores(&self.sum(Origin::Sampled, &(week..=week)), None) });
+        points.filter(|point| !point.scores.is_empty()).collect()
+    }
+
+    fn charts(&self) -> Vec<Chart> {
+        let weeks: Vec<(Week, Tally)> =
+            self.trend_weeks().map(|week| (week, self.sum(Origin::Sampled, &(week..=week)))).collect();
+        let keys: BTreeSet<_> = weeks.iter().flat_map(|(_, tally)| tally.keys()).collect();
+        let chart = |key: &read::ScoreKey| {
+            let share = |tally: &Tally| {
+                tally.get(key).and_then(|counts| scoring::proportion(key.1, key.2, &borrowed(counts)))
+            };
+            let shares: Vec<_> =
+                weeks.iter().filter_map(|(week, tally)| Some((*week, share(tally)?))).collect();
+            let figure = shares.first()?.1.0;
+            let limits = scoring::p_chart(&shares.iter().map(|(_, (_, share))| *share).collect::<Vec<_>>());
+            let points =
+                shares.iter().zip(limits).map(|((week, _), limits)| ChartPoint { week: *week, limits });
+            Some(Chart { question: key.0.clone(), figure, points: points.collect() })
+        };
+        keys.into_iter().filter_map(chart).collect()
+    }
+
+    /// The number of the period's first day since 1970.
+    fn first_day(&self) -> i64 {
+        7 * self.period.weeks().start().number() - 3
+    }
+}
+
+/// What the audit log says was looked at.
+pub(super) fn scope(period: Period, survey: Option<&SurveyId>, of: Option<&str>) -> String {
+    let mut scope = period.to_string();
+    for (name, value) in [("survey", survey.map(SurveyId::as_str)), ("of", of)] {
+        if let Some(value) = value {
+            scope += &format!(" {name} {value}");
+        }
+    }
+    scope
+}

@@ -1,0 +1,119 @@
+//! Single calls, for the role of quality, with a reason. Every look is on record before anything is shown.
+
+use super::{Denied, Reason, Results, View, ViewError};
+use crate::config::CommentAccess;
+use crate::domain::{CallId, Entry, Fact, HeardWord, RecordingId, Viewer};
+use crate::store::{CallFilter, CallSummary};
+
+/// Calls in one list at most.
+const CALLS_MAX: u32 = 500;
+
+/// One call with all that is kept of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallDetail {
+    /// The row that lists show.
+    pub summary: CallSummary,
+    /// Everything that happened, in order.
+    pub story: Vec<Entry>,
+    /// The texts of its comments.
+    pub comments: Vec<CommentText>,
+}
+
+/// The text of a comment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommentText {
+    /// The audio.
+    pub recording: RecordingId,
+    /// The words; `None` when they were erased.
+    pub words: Option<Vec<HeardWord>>,
+    /// The groups of key words found in it.
+    pub key_words: Vec<String>,
+}
+
+impl Results {
+    /// A list of calls, 500 at most.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn calls(
+        &self,
+        viewer: &Viewer,
+        filter: &CallFilter,
+        reason: &Reason,
+    ) -> Result<Vec<CallSummary>, ViewError> {
+        self.look_closely(viewer, View::Calls, described(filter), reason.as_str()).await?;
+        let limit = Some(filter.limit.unwrap_or(CALLS_MAX).min(CALLS_MAX));
+        Ok(self.store.views().calls(&CallFilter { limit, ..filter.clone() }).await?)
+    }
+
+    /// One call; `None` when there is no such call.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn call(
+        &self,
+        viewer: &Viewer,
+        call: CallId,
+        reason: &Reason,
+    ) -> Result<Option<CallDetail>, ViewError> {
+        self.look_closely(viewer, View::Call, call.to_string(), reason.as_str()).await?;
+        let Some(summary) = self.store.views().call(call).await? else { return Ok(None) };
+        let mut story = self.store.views().story(call).await?;
+        let mut comments = Vec::new();
+        if self.policy.comments == CommentAccess::Nobody {
+            let of_a_comment = |e: &Entry| matches!(e.fact, Fact::Comment { .. } | Fact::Transcribed { .. });
+            story.retain(|entry| !of_a_comment(entry));
+        }
+        for entry in &story {
+            let Fact::Transcribed { recording, sealed: Some(sealed), key_words, .. } = &entry.fact else {
+                continue;
+            };
+            let words = self.store.open_words(call, *recording, sealed).await?;
+            comments.push(CommentText { recording: *recording, words, key_words: key_words.clone() });
+        }
+        Ok(Some(CallDetail { summary, story, comments }))
+    }
+
+    /// A recording's samples at 8 kHz, of an answer or a comment; `None` when it was erased or is of another call.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn recording(
+        &self,
+        viewer: &Viewer,
+        call: CallId,
+        recording: RecordingId,
+        reason: &Reason,
+    ) -> Result<Option<Vec<i16>>, ViewError> {
+        self.look_closely(viewer, View::Recording, format!("{call} {recording}"), reason.as_str()).await?;
+        let story = self.store.views().story(call).await?;
+        let named = story.iter().find_map(|entry| match &entry.fact {
+            Fact::Comment { recording: id, .. } if *id == recording => Some(true),
+            Fact::Heard { recording: Some(id), .. } if *id == recording => Some(false),
+            _ => None,
+        });
+        match named {
+            None => Ok(None),
+            Some(true) if self.policy.comments == CommentAccess::Nobody => Err(Denied::Comments.into()),
+            Some(_) => Ok(self.store.recording(call, recording).await?),
+        }
+    }
+}
+
+/// A filter as the audit log tells it.
+fn described(filter: &CallFilter) -> String {
+    let parts = [
+        ("from", filter.from_us.map(|us| us.to_string())),
+        ("to", filter.to_us.map(|us| us.to_string())),
+        ("agent", filter.agent.as_ref().map(ToString::to_string)),
+        ("queue", filter.queue.as_ref().map(ToString::to_string)),
+        ("survey", filter.survey.as_ref().map(ToString::to_string)),
+        ("disposition", filter.disposition.map(|d| d.as_str().to_owned())),
+        ("origin", filter.origin.map(|o| o.as_str().to_owned())),
+        ("call_ref", filter.call_ref.as_ref().map(ToString::to_string)),
+        ("after", filter.after.map(|call| call.to_string())),
+    ];
+    let given = parts.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)));
+    let given: Vec<String> = given.collect();
+    if given.is_empty() { "all".into() } else { given.join(" ") }
+}

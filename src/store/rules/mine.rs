@@ -1,0 +1,108 @@
+//! What an agent sees of themselves: responses without their calls, in batches of whole weeks, late and shuffled.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::board::scores;
+use super::read::Tally;
+use super::{AgentWeek, AnonymousResponse, Denied, MyWeeks, Results, View, ViewError};
+use crate::domain::{CallId, Viewer, Week};
+use crate::store::StoreError;
+use crate::store::views::{get, parse, read_error, scale_of_answer, uuid_of};
+
+/// Batches in one answer, the latest.
+const BATCHES_MAX: usize = 52;
+
+/// A response on its way into a batch.
+struct Response {
+    call: CallId,
+    week: Week,
+    answers: AnonymousResponse,
+    tally: Tally,
+}
+
+impl Results {
+    /// The viewer's own sampled responses, in batches that are old enough at `now`.
+    ///
+    /// Weeks are those of UTC, and the day from which a week is shown is that of the policy's time zone. A batch is made
+    /// once its last week is old enough, from responses that are all there by then, so it never changes.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn my_weeks(&self, viewer: &Viewer, now: Timestamp) -> Result<MyWeeks, ViewError> {
+        super::allowed(viewer, View::MyWeeks)?;
+        let agent = viewer.agent.clone().ok_or(Denied::NoAgent)?;
+        self.look_closely(viewer, View::MyWeeks, agent.to_string(), "").await?;
+        let today = now.to_zoned(self.policy.zone()).date();
+        let last = Week::of_day(today).plus(-i64::from(self.policy.agent_delay_weeks));
+        let responses = self.own_responses(agent.as_str(), last).await?;
+        let mut weeks = batches(responses, self.policy.agent_batch_min);
+        weeks.reverse();
+        weeks.truncate(BATCHES_MAX);
+        let weeks = weeks.into_iter().map(|batch| self.shuffled(batch)).collect();
+        Ok(MyWeeks { agent, weeks })
+    }
+
+    /// In the order of time, up to a week.
+    async fn own_responses(&self, agent: &str, last: Week) -> Result<Vec<Response>, StoreError> {
+        let end_us = last
+            .plus(1)
+            .monday()
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .map_or(i64::MIN, |at| at.timestamp().as_microsecond());
+        let text = "SELECT calls.id, calls.offered_us, answers.question, answers.kind, answers.scale_min, \
+                    answers.scale_max, answers.better, answers.value FROM calls \
+                    JOIN answers ON answers.call_id = calls.id \
+                    WHERE calls.agent = $1 AND calls.origin = 'sampled' AND calls.offered_us < $2 \
+                    ORDER BY calls.offered_us, calls.id, answers.position";
+        let query = sqlx::query(text).bind(agent).bind(end_us);
+        let rows = query.fetch_all(self.store.views().pool()).await.map_err(read_error)?;
+        let mut responses: Vec<Response> = Vec::new();
+        for row in &rows {
+            let call = CallId(uuid_of("calls", &get::<Vec<u8>>(row, "id")?)?);
+            if responses.last().is_none_or(|last| last.call != call) {
+                let week = Week::of_us(get(row, "offered_us")?);
+                let answers = AnonymousResponse { answers: BTreeMap::new() };
+                responses.push(Response { call, week, answers, tally: Tally::new() });
+            }
+            let (Some(response), value) = (responses.last_mut(), get::<String>(row, "value")?) else {
+                continue;
+            };
+            let key: super::read::ScoreKey =
+                (parse(row, "question")?, parse(row, "kind")?, scale_of_answer(row)?);
+            response.answers.answers.insert(key.0.clone(), value.clone());
+            *response.tally.entry(key).or_default().entry(value).or_default() += 1;
+        }
+        Ok(responses)
+    }
+
+    fn shuffled(&self, mut batch: Vec<Response>) -> AgentWeek {
+        let (since, week) = (batch[0].week, batch[batch.len() - 1].week);
+        batch.sort_by_key(|response| self.store.privacy().shuffled(response.call));
+        let mut tally = Tally::new();
+        for (key, counts) in batch.iter().flat_map(|response| &response.tally) {
+            for (value, n) in counts {
+                *tally.entry(key.clone()).or_default().entry(value.clone()).or_default() += n;
+            }
+        }
+        let responses = batch.into_iter().map(|response| response.answers).collect();
+        AgentWeek { week, since, responses, figures: scores(&tally, None) }
+    }
+}
+
+/// Whole weeks together until there are enough; what is left over waits.
+fn batches(responses: Vec<Response>, min: usize) -> Vec<Vec<Response>> {
+    let mut batches: Vec<Vec<Response>> = Vec::new();
+    let mut batch: Vec<Response> = Vec::new();
+    for response in responses {
+        if batch.len() >= min && batch.last().is_some_and(|last| last.week < response.week) {
+            batches.push(std::mem::take(&mut batch));
+        }
+        batch.push(response);
+    }
+    if batch.len() >= min {
+        batches.push(batch);
+    }
+    batches
+}

@@ -1,0 +1,111 @@
+//! The survey's own workings: the way through it, and how calls were chosen. Counts of calls, no answers.
+
+use std::collections::BTreeMap;
+
+use super::aggregates::scope;
+use super::{Journey, Results, Sampling, SamplingRow, Step, View, ViewError, read};
+use crate::domain::{Period, SurveyId, Viewer};
+use crate::scoring::{Stratum, Verdict, expected};
+
+impl Results {
+    /// What callers did at each question of a survey.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn journey(
+        &self,
+        viewer: &Viewer,
+        period: Period,
+        survey: &SurveyId,
+    ) -> Result<Journey, ViewError> {
+        self.look(viewer, View::Journey, scope(period, Some(survey), None)).await?;
+        let views = self.store.views();
+        let columns = ["question", "what"];
+        let counts =
+            read::counts(views, "journey_weeks", columns, "n", &period.weeks(), Some(survey)).await?;
+        let took =
+            read::counts(views, "journey_weeks", columns, "took_ms", &period.weeks(), Some(survey)).await?;
+        let mut steps: BTreeMap<String, Step> = BTreeMap::new();
+        for ([question, what], n) in counts {
+            let step = steps.entry(question.clone()).or_insert_with(|| Step { question, ..Step::default() });
+            let place = match what.as_str() {
+                "heard" => &mut step.heard,
+                "asked_again" => &mut step.asked_again,
+                "key" => &mut step.by_key,
+                "voice" => &mut step.by_voice,
+                "voice_confirmed" => &mut step.by_voice_confirmed,
+                "comment" => &mut step.comments,
+                "no_input" => &mut step.no_input,
+                "no_match" => &mut step.no_match,
+                "repeated" => &mut step.repeated,
+                "skipped" => &mut step.skipped,
+                "refused" => &mut step.refused,
+                "left" => &mut step.left,
+                _ => continue,
+            };
+            *place += n;
+        }
+        for ([question, _], ms) in took {
+            if let Some(step) = steps.get_mut(&question) {
+                step.took_ms += ms;
+            }
+        }
+        let mut steps: Vec<Step> = steps.into_values().collect();
+        steps.sort_by_key(|step| std::cmp::Reverse(step.heard));
+        Ok(Journey { period, survey: survey.clone(), steps })
+    }
+
+    /// How calls were chosen: for the agents of the viewer's teams, against all calls of the same queues.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn sampling(&self, viewer: &Viewer, period: Period) -> Result<Sampling, ViewError> {
+        self.look(viewer, View::Sampling, scope(period, None, None)).await?;
+        let columns = ["agent", "queue", "what"];
+        let weeks = period.weeks();
+        let counts = read::counts(self.store.views(), "sampling_weeks", columns, "n", &weeks, None).await?;
+        let mut by_agent: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>> = BTreeMap::new();
+        let mut by_queue: BTreeMap<String, Stratum> = BTreeMap::new();
+        let mut sampling = Sampling { period, rows: Vec::new(), orphans: 0, offered: 0, sent: 0 };
+        for ([agent, queue, what], n) in counts {
+            let stratum = by_queue.entry(queue.clone()).or_default();
+            match what.as_str() {
+                "eligible" => stratum.all += n,
+                "selected" => stratum.chosen += n,
+                "sent" => sampling.sent += n,
+                "offered" => {
+                    sampling.offered += n;
+                    sampling.orphans += if agent.is_empty() { n } else { 0 };
+                }
+                _ => {}
+            }
+            *by_agent.entry(agent).or_default().entry(queue).or_default().entry(what).or_default() += n;
+        }
+        for (agent, queues) in by_agent {
+            let agent = agent.parse().ok();
+            if !self.in_teams(viewer, agent.as_ref()) {
+                continue;
+            }
+            let of = |what: &str| queues.values().filter_map(|counts| counts.get(what)).sum::<u64>();
+            let own = |queue: &str| queues[queue].get("eligible").copied().unwrap_or_default();
+            let strata: Vec<Stratum> =
+                queues.keys().map(|queue| Stratum { own: own(queue), ..by_queue[queue] }).collect();
+            let (expected, selected) = (expected(&strata), of("selected"));
+            #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+            let verdict = Verdict::of(selected as f64, expected.low, expected.high);
+            sampling.rows.push(SamplingRow {
+                team: agent.as_ref().and_then(|agent| self.policy.team_of(agent)).cloned(),
+                agent,
+                eligible: of("eligible"),
+                selected,
+                expected,
+                verdict,
+                agent_hung_up: of("agent_first"),
+                caller_hung_up: of("caller_first"),
+                excluded: of("excluded"),
+                sent: of("sent"),
+            });
+        }
+        Ok(sampling)
+    }
+}

@@ -1,0 +1,179 @@
+//! The sums that aggregates are made from, as read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use sqlx::sqlite::SqliteRow;
+
+use super::Responses;
+use crate::domain::{Origin, QuestionId, QuestionKind, Scale, SurveyId, Week};
+use crate::store::views::{get, parse, read_error, scale_of};
+use crate::store::weekly::Part;
+use crate::store::wheres::Wheres;
+use crate::store::{StoreError, Views};
+
+/// A question on one scale: what one score is of.
+pub(super) type ScoreKey = (QuestionId, QuestionKind, Option<Scale>);
+/// How often each value was answered, by score.
+pub(super) type Tally = BTreeMap<ScoreKey, BTreeMap<String, u64>>;
+
+/// Full tiles of one part of the centre: by name, week (or day) and origin.
+#[derive(Debug, Default)]
+pub(super) struct Shown(BTreeMap<(String, i64, Origin), Tally>);
+
+impl Shown {
+    /// The names and origins that have tiles.
+    pub(super) fn names(&self) -> BTreeSet<(&str, Origin)> {
+        self.0.keys().map(|(name, _, origin)| (name.as_str(), *origin)).collect()
+    }
+
+    /// The sum over weeks for some names.
+    pub(super) fn sum(
+        &self,
+        is: impl Fn(&str) -> bool,
+        origin: Origin,
+        weeks: &RangeInclusive<Week>,
+    ) -> Tally {
+        let (first, last) = (weeks.start().number(), weeks.end().number());
+        let mut sum = Tally::new();
+        let rows = self
+            .0
+            .iter()
+            .filter(|((name, at, of), _)| *of == origin && (first..=last).contains(at) && is(name));
+        for (key, counts) in rows.flat_map(|(_, tally)| tally) {
+            let into = sum.entry(key.clone()).or_default();
+            for (value, n) in counts {
+                *into.entry(value.clone()).or_default() += n;
+            }
+        }
+        sum
+    }
+
+    fn add(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
+        let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
+        let tally = self.0.entry((get(row, "name")?, get(row, "at")?, parse(row, "origin")?)).or_default();
+        let counts = tally.entry((parse(row, "question")?, parse(row, "kind")?, scale_of(row)?)).or_default();
+        *counts.entry(get(row, "value")?).or_default() += n;
+        Ok(())
+    }
+}
+
+/// Which sums.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Of<'a> {
+    /// Of which part.
+    pub(super) part: Part,
+    /// The agent or queue; all when `None`.
+    pub(super) name: Option<&'a str>,
+    /// The survey; all when `None`.
+    pub(super) survey: Option<&'a SurveyId>,
+}
+
+const KEY: &str = "origin, question, kind, scale_min, scale_max, better, value";
+
+/// Full tiles by week.
+pub(super) async fn shown(
+    views: &Views,
+    of: Of<'_>,
+    weeks: &RangeInclusive<Week>,
+) -> Result<Shown, StoreError> {
+    let wheres = wheres(of);
+    let text = format!(
+        "SELECT name, week AS at, {KEY}, CAST(SUM(n) AS BIGINT) AS n FROM shown_weeks{wheres} AND week IN ({}) \
+         GROUP BY name, week, {KEY}",
+        list(weeks)
+    );
+    collect(wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?)
+}
+
+/// Full tiles of the whole centre by day, in the place of weeks.
+pub(super) async fn shown_days(
+    views: &Views,
+    survey: Option<&SurveyId>,
+    days: RangeInclusive<i64>,
+) -> Result<Shown, StoreError> {
+    let mut wheres = Wheres::default();
+    wheres.add("survey = ", survey.map(ToString::to_string));
+    wheres.add("day >= ", Some(*days.start()));
+    wheres.add("day <= ", Some(*days.end()));
+    let text = format!(
+        "SELECT '' AS name, day AS at, {KEY}, CAST(SUM(n) AS BIGINT) AS n FROM shown_days{wheres} GROUP BY day, {KEY}"
+    );
+    collect(wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?)
+}
+
+fn collect(rows: Vec<SqliteRow>) -> Result<Shown, StoreError> {
+    let mut shown = Shown::default();
+    for row in &rows {
+        shown.add(row)?;
+    }
+    Ok(shown)
+}
+
+/// How calls came out, by name and origin.
+pub(super) async fn responses(
+    views: &Views,
+    of: Of<'_>,
+    weeks: &RangeInclusive<Week>,
+) -> Result<BTreeMap<(String, Origin), Responses>, StoreError> {
+    let wheres = wheres(of);
+    let text = format!(
+        "SELECT name, origin, disposition, stage, CAST(SUM(n) AS BIGINT) AS n FROM calls_weeks{wheres} \
+         AND week IN ({}) GROUP BY name, origin, disposition, stage",
+        list(weeks)
+    );
+    let rows = wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?;
+    let mut all: BTreeMap<(String, Origin), Responses> = BTreeMap::new();
+    for row in &rows {
+        let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
+        let own = all.entry((get(row, "name")?, parse(row, "origin")?)).or_default();
+        own.funnel.add(parse(row, "stage")?, n);
+        *own.dispositions.entry(parse(row, "disposition")?).or_default() += n;
+    }
+    Ok(all)
+}
+
+/// How many of what, by the columns asked for.
+pub(super) async fn counts<const N: usize>(
+    views: &Views,
+    table: &'static str,
+    columns: [&'static str; N],
+    sum: &'static str,
+    weeks: &RangeInclusive<Week>,
+    survey: Option<&SurveyId>,
+) -> Result<Vec<([String; N], u64)>, StoreError> {
+    let mut wheres = Wheres::default();
+    wheres.add("survey = ", survey.map(ToString::to_string));
+    let word = if survey.is_some() { "AND" } else { "WHERE" };
+    let list_of = columns.join(", ");
+    let text = format!(
+        "SELECT {list_of}, CAST(SUM({sum}) AS BIGINT) AS n FROM {table}{wheres} {word} week IN ({}) GROUP BY {list_of}",
+        list(weeks)
+    );
+    let rows = wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut names = [const { String::new() }; N];
+        for (name, column) in names.iter_mut().zip(columns) {
+            *name = get(row, column)?;
+        }
+        all.push((names, u64::try_from(get::<i64>(row, "n")?).unwrap_or_default()));
+    }
+    Ok(all)
+}
+
+fn wheres(of: Of<'_>) -> Wheres {
+    let mut wheres = Wheres::default();
+    wheres.add("part = ", Some(of.part.as_str().to_owned()));
+    wheres.add("name = ", of.name.map(ToOwned::to_owned));
+    wheres.add("survey = ", of.survey.map(ToString::to_string));
+    wheres
+}
+
+/// Weeks one by one, so that the table is searched at each of them and not read through. At most a year and a half.
+fn list(weeks: &RangeInclusive<Week>) -> String {
+    /// More weeks than any view asks for.
+    const MAX: usize = 80;
+    let numbers = (weeks.start().number()..=weeks.end().number()).take(MAX).map(|week| week.to_string());
+    numbers.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,86 @@
+//! What the writer knows beside the rows: what facts to come build on.
+
+use std::collections::HashMap;
+
+use sqlx::{Row, SqliteConnection};
+
+use super::audit::Head;
+use super::project::CallRow;
+use super::tiles::{AllWaiting, QuestionKey, TileKey};
+use super::views::{get, parse, read_error, scale_of};
+use super::weekly::TileSizes;
+use super::{StoreError, sql};
+use crate::domain::{CallId, QuestionKind};
+
+/// How many answers make a tile until the policy says otherwise.
+const TILE: i64 = 5;
+
+/// What facts to come build on.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Calls that have not ended.
+    pub(super) open: HashMap<CallId, CallRow>,
+    /// Answers that wait for a tile.
+    pub(super) waiting: AllWaiting,
+    /// How many make one.
+    pub(super) sizes: TileSizes,
+    /// The end of the audit log.
+    pub(super) head: Head,
+}
+
+/// Brings the sums up to date where the tables are newer than the facts, and reads what waits and how long the audit log
+/// is. The open calls are the caller's.
+pub(super) async fn load(conn: &mut SqliteConnection) -> Result<State, StoreError> {
+    let mut sizes = tile_sizes(conn).await?;
+    if sizes.0.is_empty() {
+        // The tables of the views are new. Facts that are older than they go into them once.
+        set_tile_size(conn, 0, TILE).await?;
+        let facts: Option<i64> = sqlx::query_scalar("SELECT 1 FROM journal LIMIT 1")
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(read_error)?;
+        if facts.is_some() {
+            super::rebuild::rebuild_on(conn).await?;
+        }
+        sizes = tile_sizes(conn).await?;
+    }
+    let head = super::audit::head(conn).await?;
+    let mut state = State { sizes, head, ..State::default() };
+    let rows = sqlx::query("SELECT * FROM tiles_waiting WHERE n > 0")
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(read_error)?;
+    for row in &rows {
+        let survey: String = get(row, "survey")?;
+        let question = QuestionKey {
+            origin: parse(row, "origin")?,
+            survey: survey.parse().ok(),
+            question: parse(row, "question")?,
+            kind: parse::<QuestionKind>(row, "kind")?.as_str(),
+            scale: scale_of(row)?,
+        };
+        let key = TileKey { question, agent: get(row, "agent")? };
+        let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
+        state.waiting.entry(key).or_default().insert((get(row, "queue")?, get(row, "value")?), n);
+    }
+    Ok(state)
+}
+
+/// How many answers made a tile, at any time.
+pub(super) async fn tile_sizes(conn: &mut SqliteConnection) -> Result<TileSizes, StoreError> {
+    let rows = sqlx::query("SELECT from_us, size FROM tile_sizes ORDER BY from_us").fetch_all(conn).await;
+    let rows = rows.map_err(read_error)?.into_iter();
+    let size = |n: i64| u64::try_from(n).unwrap_or_default().max(1);
+    Ok(TileSizes(rows.map(|row| (row.get(0), size(row.get(1)))).collect()))
+}
+
+pub(super) async fn set_tile_size(
+    conn: &mut SqliteConnection,
+    from_us: i64,
+    size: i64,
+) -> Result<(), StoreError> {
+    let text = "INSERT INTO tile_sizes (from_us, size) VALUES ($1, $2) \
+                ON CONFLICT (from_us) DO UPDATE SET size = excluded.size";
+    let done = sqlx::query(text).bind(from_us).bind(size).execute(conn).await;
+    done.map(|_| ()).map_err(sql::write_error)
+}
