@@ -15,8 +15,8 @@
 //! | [`speech`] | grammars, where speech begins and ends, what was said; recognisers in processes of their own | processes |
 //! | [`prompts`] | recordings, loaded and encoded once | reads once |
 //! | [`dialogue`] | surveys as data, and the conversation as a machine | none |
-//! | [`scoring`] | CSAT, NPS, CES, FCR from value histograms, each with its interval | none |
-//! | [`store`] | the journal, the rows made from it, and what may be read | database |
+//! | [`scoring`] | CSAT, NPS, CES, FCR from value histograms, each with its interval; how two periods differ | none |
+//! | [`store`] | the journal, the rows made from it, and who may see what of it ([`store::rules`]) | database |
 //! | [`call`] | one task per call that joins the parts and decides nothing | channels |
 //! | [`story`] | each fact of a call as a line for people | none |
 //! | [`access`] | who may come in: people and their sessions, bearer tokens | database |
@@ -36,6 +36,8 @@
 //! - A caller's number exists only as [`domain::CallerNumber`], which cannot be printed or written; what is kept is a
 //!   keyed hash. No number, name or transcript is in a log or a metric.
 //! - A caller's voice is kept only where the survey says so, and sealed under a key of its own.
+//! - Nobody sees results but through [`store::rules`], which knows their role, writes each look to a chained audit log
+//!   first, and shows sums over whole tiles of at least five answers; operators on the machine see everything.
 //! - Whatever happens to a recogniser, the keys work.
 //! - Pure modules take `now` as an argument. Whoever reads a clock owns a socket, a task or a terminal.
 //! - Every queue, table and buffer has a bound, and says what happens at it.

@@ -3,10 +3,12 @@
 //! Exit codes: 0 done; 1 the thing asked about is not as it should be (an expectation of `call`, a finding of
 //! `prompts check`, a configuration that is refused); 2 the command line is wrong; 3 the work could not be done.
 
+mod audit;
 mod backup;
 mod call;
 mod calls;
 mod check_config;
+mod erase;
 mod filter;
 mod prompts;
 mod rebuild;
@@ -68,6 +70,10 @@ enum Command {
     Speech(speech::Args),
     /// Write a consistent copy of the database, also while the service runs.
     Backup(backup::Args),
+    /// Who looked at what, and who erased what: print the log, or check its chain.
+    Audit(audit::Args),
+    /// Erase what ties calls to a caller or an agent; answers and sums stay.
+    Erase(erase::Args),
     /// Make calls, answers and roll-ups anew from the journal.
     Rebuild,
 }
@@ -96,6 +102,8 @@ pub fn run() -> ExitCode {
             Command::User(args) => user::run(&global, args).await,
             Command::Speech(args) => speech::run(&global, args).await,
             Command::Backup(args) => backup::run(&global, args).await,
+            Command::Audit(args) => audit::run(&global, args).await,
+            Command::Erase(args) => erase::run(&global, args).await,
             Command::Rebuild => rebuild::run(&global).await,
         }
     });

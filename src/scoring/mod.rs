@@ -10,6 +10,8 @@ mod measure;
 mod report;
 mod shrink;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Difference, Verdict, mean_difference, nps_difference, share_difference};
 pub use expect::{Expected, Stratum, expected};

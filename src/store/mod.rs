@@ -5,12 +5,16 @@
 
 mod audit;
 mod comments;
+mod erase;
+#[cfg(test)]
+mod erase_tests;
 mod ids;
 mod modes;
 mod privacy;
 mod project;
 mod rebuild;
 mod recordings;
+pub mod retention;
 pub mod rules;
 mod schema;
 mod sql;
@@ -37,6 +41,7 @@ use crate::domain::{CallId, DialogTrace, Entry, RecordingId};
 
 pub use audit::{AuditLine, Chain, Head, Note};
 pub use comments::Comment;
+pub use erase::{Erase, Erased, erase};
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
 pub use recordings::{ResponseKey, wav};

@@ -124,7 +124,7 @@ pub fn wav(samples: &[i16]) -> io::Result<Vec<u8>> {
     Ok(out.into_inner())
 }
 
-fn path_of(folder: &Path, id: RecordingId) -> PathBuf {
+pub(super) fn path_of(folder: &Path, id: RecordingId) -> PathBuf {
     // The first 48 bits are milliseconds since 1970 (RFC 9562 §5.7).
     let ms = i64::try_from(id.0.as_u128() >> 80).unwrap_or(0);
     let day = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

@@ -84,3 +84,11 @@ pub(super) async fn set_tile_size(
     let done = sqlx::query(text).bind(from_us).bind(size).execute(conn).await;
     done.map(|_| ()).map_err(sql::write_error)
 }
+
+/// Notes up to which time erasing by age has come.
+pub(super) async fn mark(conn: &mut SqliteConnection, what: &str, until_us: i64) -> Result<(), StoreError> {
+    let text = "INSERT INTO retention (what, until_us) VALUES ($1, $2) \
+                ON CONFLICT (what) DO UPDATE SET until_us = excluded.until_us";
+    let done = sqlx::query(text).bind(what.to_owned()).bind(until_us).execute(conn).await;
+    done.map(|_| ()).map_err(sql::write_error)
+}

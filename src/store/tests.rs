@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::*;
 
-const START_US: i64 = 1_795_000_000_000_000;
+pub(super) const START_US: i64 = 1_795_000_000_000_000;
 
 pub(super) fn dialog() -> DialogTrace {
     DialogTrace {
@@ -80,7 +80,7 @@ fn ended(disposition: Disposition) -> Fact {
     }
 }
 
-fn batch(call: CallId, facts: impl IntoIterator<Item = Fact>) -> Batch {
+pub(super) fn batch(call: CallId, facts: impl IntoIterator<Item = Fact>) -> Batch {
     let entries = facts.into_iter().enumerate().map(|(i, fact)| {
         let at_us = START_US + i64::try_from(i).unwrap();
         Entry { call, at_us, fact }
@@ -88,15 +88,15 @@ fn batch(call: CallId, facts: impl IntoIterator<Item = Fact>) -> Batch {
     Batch { entries: entries.collect(), ..Batch::default() }
 }
 
-fn config() -> StoreConfig {
+pub(super) fn config() -> StoreConfig {
     StoreConfig { free_min_mib: 1, ..StoreConfig::default() }
 }
 
-async fn open(folder: &Path) -> (Store, Vec<Orphan>) {
+pub(super) async fn open(folder: &Path) -> (Store, Vec<Orphan>) {
     Store::open(&config(), folder).await.unwrap()
 }
 
-fn whole_call(rating: i16) -> Vec<Fact> {
+pub(super) fn whole_call(rating: i16) -> Vec<Fact> {
     let begin = [offered("anna", "sales"), decided(3), Fact::Answered { codec: Codec::Pcma }];
     let rest =
         [asked("q1"), answer("q1", rating), asked("q2"), answer("q2", 5), ended(Disposition::Complete)];
@@ -250,7 +250,7 @@ async fn one_process_writes_and_others_read() {
 }
 
 /// All that the journal decides, as text.
-async fn projections(folder: &Path) -> String {
+pub(super) async fn projections(folder: &Path) -> String {
     let path = folder.join("aftercall.db");
     let mut conn = schema::read_options(&path).connect().await.unwrap();
     let mut text = String::new();

@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
 use super::audit::{self, AuditLine, Head, Note};
+use super::erase::{self, Step, Stepped};
 use super::ids::Ids;
 use super::privacy::Privacy;
 use super::project::{CallRow, RollUps};
@@ -30,6 +31,8 @@ pub(super) enum Job {
     Write { batch: Box<Batch>, done: oneshot::Sender<Result<(), StoreError>> },
     Note { note: Note, done: oneshot::Sender<Result<Head, StoreError>> },
     CellMin { answers: u64, done: oneshot::Sender<Result<(), StoreError>> },
+    Erase { step: Step, done: oneshot::Sender<Result<Stepped, StoreError>> },
+    Mark { what: &'static str, until_us: i64, done: oneshot::Sender<Result<(), StoreError>> },
     Close { done: oneshot::Sender<()> },
 }
 
@@ -90,6 +93,12 @@ impl Writer {
                 }
                 Job::CellMin { answers, done } => {
                     done.send(self.set_cell_min(answers).await).ok();
+                }
+                Job::Erase { step, done } => {
+                    done.send(erase::run(&mut self.conn, &mut self.state, step).await).ok();
+                }
+                Job::Mark { what, until_us, done } => {
+                    done.send(state::mark(&mut self.conn, what, until_us).await).ok();
                 }
                 Job::Close { done } => closer = Some(done),
             }

@@ -103,3 +103,9 @@ CREATE TABLE audit (
 
 CREATE INDEX calls_by_agent ON calls (agent, offered_us);
 CREATE INDEX calls_by_caller ON calls (caller) WHERE caller IS NOT NULL;
+
+-- Up to which time of offers each kind of erasing by age has come.
+CREATE TABLE retention (
+    what     TEXT   NOT NULL PRIMARY KEY,
+    until_us BIGINT NOT NULL
+);

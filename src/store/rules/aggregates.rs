@@ -261,7 +261,7 @@ impl Results {
         period: Period,
     ) -> Result<(Shown, BTreeMap<(String, Origin), Responses>, TwoPeriods), ViewError> {
         let weeks = TwoPeriods { now: period.weeks(), before: period.previous().weeks() };
-        let shown = read::shown(self.store.views(), of, &(*weeks.before.start()..=*weeks.now.end())).await?;
+        let shown = read::shown_sums(self.store.views(), of, [&weeks.before, &weeks.now]).await?;
         let responses = read::responses(self.store.views(), of, &weeks.now).await?;
         Ok((shown, responses, weeks))
     }

@@ -43,6 +43,8 @@ mod calls;
 mod mine;
 mod process;
 mod read;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use access::{Denied, Reason, ReasonError, View, ViewError};

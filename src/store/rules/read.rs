@@ -49,6 +49,24 @@ impl Shown {
         sum
     }
 
+    async fn read(
+        &mut self,
+        views: &Views,
+        of: Of<'_>,
+        weeks: &RangeInclusive<Week>,
+        at: &str,
+        group: &str,
+    ) -> Result<(), StoreError> {
+        let wheres = wheres(of);
+        let text = format!(
+            "SELECT name, {at} AS at, {KEY}, CAST(SUM(n) AS BIGINT) AS n FROM shown_weeks{wheres} \
+             AND week IN ({}) GROUP BY name, {group}{KEY}",
+            list(weeks)
+        );
+        let rows = wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?;
+        rows.iter().try_for_each(|row| self.add(row))
+    }
+
     fn add(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
         let tally = self.0.entry((get(row, "name")?, get(row, "at")?, parse(row, "origin")?)).or_default();
@@ -77,13 +95,22 @@ pub(super) async fn shown(
     of: Of<'_>,
     weeks: &RangeInclusive<Week>,
 ) -> Result<Shown, StoreError> {
-    let wheres = wheres(of);
-    let text = format!(
-        "SELECT name, week AS at, {KEY}, CAST(SUM(n) AS BIGINT) AS n FROM shown_weeks{wheres} AND week IN ({}) \
-         GROUP BY name, week, {KEY}",
-        list(weeks)
-    );
-    collect(wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?)
+    let mut shown = Shown::default();
+    shown.read(views, of, weeks, "week", "week, ").await?;
+    Ok(shown)
+}
+
+/// Full tiles by period: each one's sum stands at its first week.
+pub(super) async fn shown_sums(
+    views: &Views,
+    of: Of<'_>,
+    periods: [&RangeInclusive<Week>; 2],
+) -> Result<Shown, StoreError> {
+    let mut shown = Shown::default();
+    for weeks in periods {
+        shown.read(views, of, weeks, &weeks.start().number().to_string(), "").await?;
+    }
+    Ok(shown)
 }
 
 /// Full tiles of the whole centre by day, in the place of weeks.
@@ -99,14 +126,9 @@ pub(super) async fn shown_days(
     let text = format!(
         "SELECT '' AS name, day AS at, {KEY}, CAST(SUM(n) AS BIGINT) AS n FROM shown_days{wheres} GROUP BY day, {KEY}"
     );
-    collect(wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?)
-}
-
-fn collect(rows: Vec<SqliteRow>) -> Result<Shown, StoreError> {
+    let rows = wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?;
     let mut shown = Shown::default();
-    for row in &rows {
-        shown.add(row)?;
-    }
+    rows.iter().try_for_each(|row| shown.add(row))?;
     Ok(shown)
 }
 

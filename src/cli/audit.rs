@@ -1,0 +1,83 @@
+//! `aftercall audit`: who looked at what.
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::Global;
+use super::filter::table;
+use crate::store::{AuditLine, Chain};
+
+/// Lines shown when nothing says how many.
+const LIMIT: u32 = 50;
+
+/// What to do with the log.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print lines of the log.
+    List {
+        /// From this line on; the last ones otherwise.
+        #[arg(long, value_name = "LINE")]
+        from: Option<i64>,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = LIMIT)]
+        limit: u32,
+    },
+    /// Check that no line was changed, removed or put in. Prints the last hash: keep it elsewhere.
+    Verify {
+        /// A hash printed earlier: the line that it belongs to must still be there.
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+    },
+}
+
+/// Prints or checks.
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
+    let views = super::open_views(global).await?;
+    let code = match args.command {
+        Command::List { from, limit } => {
+            super::print(&lines(&views.audit(from, limit).await?))?;
+            ExitCode::SUCCESS
+        }
+        Command::Verify { head } => match views.verify_audit(head.as_deref()).await? {
+            Chain::Whole(head) if head.seq == 0 => {
+                super::print("The audit log is empty.\n")?;
+                ExitCode::SUCCESS
+            }
+            Chain::Whole(head) => {
+                super::print(&format!(
+                    "{} lines, each follows from the one before.\n{}\n",
+                    head.seq, head.hash
+                ))?;
+                ExitCode::SUCCESS
+            }
+            Chain::Broken { seq, what } => {
+                super::print(&format!("The chain is broken: line {seq} {what}.\n"))?;
+                ExitCode::from(1)
+            }
+        },
+    };
+    views.close().await;
+    Ok(code)
+}
+
+fn lines(lines: &[AuditLine]) -> String {
+    if lines.is_empty() {
+        return "The audit log is empty.\n".into();
+    }
+    let mut table = table();
+    table.set_header(["line", "when", "user", "role", "what", "of", "reason"]);
+    for line in lines {
+        let at = Timestamp::from_microsecond(line.at_us).unwrap_or(Timestamp::UNIX_EPOCH);
+        let at = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let seq = line.seq.to_string();
+        table.add_row([&seq, &at, &line.user, &line.role, &line.what, &line.scope, &line.reason]);
+    }
+    format!("{table}\n")
+}
