@@ -66,7 +66,7 @@ pub fn tell(fact: &Fact) -> String {
                 hearing.decided_ms,
             )
         }
-        Fact::Deaf { question, why } => {
+        Fact::Deaf { question, why, .. } => {
             format!("voice could not be heard at {question}: {why}; the keys remain")
         }
         Fact::Comment { question, length_ms, cut, .. } => {

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 
 use super::Problem;
 use crate::access::{Scope, Token};
+use crate::domain::{Role, UserId, Viewer};
 use crate::web::WebState;
 
 /// A request with a good token.
@@ -18,6 +19,11 @@ impl Bearer {
             return Ok(());
         }
         Err(Problem::new(StatusCode::FORBIDDEN, format!("the token lacks {}", scope.as_str())))
+    }
+
+    /// The token as somebody who looks, in a role that one of its scopes stands for.
+    pub(super) fn viewer(&self, role: Role) -> Viewer {
+        Viewer { user: UserId(self.0.id), role, agent: None, teams: Vec::new() }
     }
 }
 

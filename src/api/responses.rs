@@ -18,8 +18,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::auth::Bearer;
 use crate::access::Scope;
-use crate::domain::CallId;
-use crate::store::{CallFilter, CallSummary, StoreError, Views};
+use crate::domain::{CallId, Role};
+use crate::store::{CallFilter, CallSummary, Note, StoreError, Views};
 use crate::web::WebState;
 
 /// Responses of one page at most.
@@ -149,6 +149,7 @@ pub(super) async fn list(
         return Err(Problem::wrong(format!("limit: must lie in 1-{PAGE_MAX}")));
     }
     let filter = CallFilter { limit: Some(limit + 1), ..wanted.filter()? };
+    note(&state, &bearer, "api responses", &wanted).await?;
     let mut calls = state.parts.store.views().calls(&filter).await?;
     let more = calls.len() > limit as usize;
     calls.truncate(limit as usize);
@@ -195,6 +196,7 @@ async fn export(
     bearer.may(Scope::Responses)?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
     let filter = wanted.filter()?;
+    note(state, bearer, "api export", &wanted).await?;
     let (chunks, body) = mpsc::channel::<Bytes>(CHUNKS_MAX);
     let views = state.parts.store.views().clone();
     tokio::spawn(async move {
@@ -204,6 +206,23 @@ async fn export(
     });
     let body = Body::from_stream(ReceiverStream::new(body).map(Ok::<_, Infallible>));
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+}
+
+/// Puts the look on record; without that nothing is shown.
+async fn note(state: &WebState, bearer: &Bearer, what: &'static str, wanted: &Wanted) -> Result<(), Problem> {
+    let parts = [
+        ("from", &wanted.from),
+        ("to", &wanted.to),
+        ("agent", &wanted.agent),
+        ("queue", &wanted.queue),
+        ("survey", &wanted.survey),
+        ("after", &wanted.after),
+    ];
+    let set = parts.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+    let scope = set.collect::<Vec<_>>().join(" ");
+    let note = Note::of(&bearer.viewer(Role::Quality), what, scope, &bearer.0.name);
+    state.parts.store.note(note).await?;
+    Ok(())
 }
 
 /// Page after page, no faster than they are read: memory does not grow with the export.

@@ -86,13 +86,17 @@ impl Driver<'_> {
                     Err(_) => Event::StorageFailed,
                 }
             }
-            Some(SpeechEvent::Deaf(why)) => {
+            Some(SpeechEvent::Deaf { why, audio }) => {
                 warn!(why = why.as_str(), "A caller cannot be heard, and goes on by key: {why}");
-                Event::Deaf { id, why }
+                let recording = match audio {
+                    Some(audio) => self.keep(audio).await.ok(),
+                    None => None,
+                };
+                Event::Deaf { id, why, recording }
             }
             Some(SpeechEvent::Recorded { .. }) => Event::Recorded { id, comment: None },
             None if comment => Event::Recorded { id, comment: None },
-            Some(SpeechEvent::Began) | None => Event::Deaf { id, why: Deaf::Died },
+            Some(SpeechEvent::Began) | None => Event::Deaf { id, why: Deaf::Died, recording: None },
         })
     }
 

@@ -82,7 +82,10 @@ fn comment_of(entry: &Entry) -> Option<Comment> {
 }
 
 fn names_recording(fact: &Fact) -> bool {
-    matches!(fact, Fact::Comment { .. } | Fact::Heard { recording: Some(_), .. })
+    matches!(
+        fact,
+        Fact::Comment { .. } | Fact::Heard { recording: Some(_), .. } | Fact::Deaf { recording: Some(_), .. }
+    )
 }
 
 fn play(driver: &Driver<'_>, id: PlayId, language: &Language, names: &[PromptName]) {

@@ -181,7 +181,9 @@ impl Dialogue {
             Event::Recorded { id, comment } if self.listening == Some(id) => {
                 self.recorded(comment, now, &mut out);
             }
-            Event::Deaf { id, why } if self.listening == Some(id) => self.deaf(why, now, &mut out),
+            Event::Deaf { id, why, recording } if self.listening == Some(id) => {
+                self.deaf(why, recording, now, &mut out);
+            }
             // Of an order to listen that does not stand any more.
             Event::SpeechBegan(_) | Event::Heard { .. } | Event::Recorded { .. } | Event::Deaf { .. } => {}
             Event::Drain => self.say_sorry(FailReason::Shutdown, now, &mut out),

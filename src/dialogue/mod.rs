@@ -105,6 +105,8 @@ pub enum Event {
         id: ListenId,
         /// Why.
         why: Deaf,
+        /// What was being said, where it is kept.
+        recording: Option<RecordingId>,
     },
     /// The far end hung up or cancelled.
     CallerGone,

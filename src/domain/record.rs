@@ -96,6 +96,8 @@ pub enum Fact {
         question: QuestionId,
         /// Why.
         why: Deaf,
+        /// What was being said, where the survey keeps audio: set aside to find out what the recogniser failed on.
+        recording: Option<RecordingId>,
     },
     /// The caller's own words were recorded.
     Comment {

@@ -123,5 +123,10 @@ pub enum SpeechEvent {
         cut: bool,
     },
     /// Nobody can hear the caller any more: the keys remain. Listening is over.
-    Deaf(Deaf),
+    Deaf {
+        /// Why.
+        why: Deaf,
+        /// What was being said when a recogniser failed on it, where the samples are kept: to be studied.
+        audio: Option<Vec<i16>>,
+    },
 }

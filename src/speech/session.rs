@@ -84,7 +84,7 @@ pub async fn hear(
     while let Some(event) = events.recv().await {
         match event {
             SpeechEvent::Heard { hearing, .. } => return Ok(hearing),
-            SpeechEvent::Deaf(deaf) => return Err(deaf),
+            SpeechEvent::Deaf { why, .. } => return Err(why),
             SpeechEvent::Began | SpeechEvent::Recorded { .. } => {}
         }
     }
@@ -142,7 +142,7 @@ impl Session<'_> {
     ) -> Option<SpeechEvent> {
         let language = &order.language;
         let Some(plan) = Ears::plan(self.recognisers, self.grammars, language, grammar) else {
-            return Some(SpeechEvent::Deaf(Deaf::NoModel));
+            return Some(SpeechEvent::Deaf { why: Deaf::NoModel, audio: None });
         };
         let mut endpointer = Endpointer::new(Bounds::ANSWER);
         let (mut ears, mut kept, mut told) = (None, Vec::new(), false);
@@ -152,7 +152,7 @@ impl Session<'_> {
                 Some(Change::Began) => {
                     match plan.open(self.recognisers, self.urgency) {
                         Ok(open) => ears = Some(open),
-                        Err(deaf) => return Some(SpeechEvent::Deaf(deaf)),
+                        Err(why) => return Some(SpeechEvent::Deaf { why, audio: None }),
                     }
                     if !std::mem::replace(&mut told, true) {
                         events.send(SpeechEvent::Began).await.ok()?;
@@ -165,18 +165,21 @@ impl Session<'_> {
                 Some(Change::Ended(_)) | None => {}
             }
             let samples = endpointer.take();
-            if let Some(Err(deaf)) = ears.as_mut().map(|ears| ears.feed(&samples)) {
-                return Some(SpeechEvent::Deaf(deaf));
-            }
+            let fed = ears.as_mut().map(|ears| ears.feed(&samples));
             if order.keep_audio {
                 kept.extend(samples);
+            }
+            if let Some(Err(why)) = fed {
+                return Some(SpeechEvent::Deaf { why, audio: order.keep_audio.then_some(kept) });
             }
             let Some(Change::Ended(speech)) = change else { continue };
             if let Some(open) = ears.take() {
                 let waited_ms = endpointer.now_ms() - speech.end_ms;
                 let judged = match open.finish(&speech, thresholds, self.grammars).await {
                     Ok(judged) => judged,
-                    Err(deaf) => return Some(SpeechEvent::Deaf(deaf)),
+                    Err(why) => {
+                        return Some(SpeechEvent::Deaf { why, audio: order.keep_audio.then_some(kept) });
+                    }
                 };
                 let late_ms = u32::try_from(frame.at.elapsed().as_millis()).unwrap_or(u32::MAX);
                 let hearing = Hearing {

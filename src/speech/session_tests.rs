@@ -96,11 +96,15 @@ async fn each_way_to_be_deaf_is_told_once() {
         (Line::Vanishes, Deaf::Died),
     ] {
         let events = told(vec![line.clone()], order(question(), false), &SAID).await;
-        let deafs = events.iter().filter(|event| matches!(event, SpeechEvent::Deaf(_))).count();
-        assert_eq!((events.last(), deafs), (Some(&SpeechEvent::Deaf(deaf)), 1), "{line:?}");
+        let deafs = events.iter().filter(|event| matches!(event, SpeechEvent::Deaf { .. })).count();
+        let last = Some(&SpeechEvent::Deaf { why: deaf, audio: None });
+        assert_eq!((events.last(), deafs), (last, 1), "{line:?}");
     }
     let nowhere = Purpose::Answer { grammar: "no_such".to_owned(), thresholds: None };
-    assert_eq!(told(vec![], order(nowhere, false), &SAID).await, [SpeechEvent::Deaf(Deaf::NoModel)]);
+    assert_eq!(
+        told(vec![], order(nowhere, false), &SAID).await,
+        [SpeechEvent::Deaf { why: Deaf::NoModel, audio: None }]
+    );
 }
 
 #[tokio::test]

@@ -73,8 +73,8 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
         let decimals = usize::from(ends.1 - ends.0 < 10.0);
         let _ = write!(
             svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>\
-             <text class=\"axis end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>\
+             <text class=\"axis end\" x=\"{2:.1}\" y=\"{3:.1}\">{4}</text>",
             WIDTH - RIGHT,
             y(value),
             LEFT - 6.0,

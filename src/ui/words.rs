@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use fluent::concurrent::FluentBundle;
 use fluent::{FluentArgs, FluentResource};
-use unic_langid::langid;
+use unic_langid::LanguageIdentifier;
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,12 @@ pub(super) enum Tongue {
 }
 
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> =
-    LazyLock::new(|| bundle(langid!("en"), include_str!("locales/en.ftl")));
+    LazyLock::new(|| bundle("en", include_str!("locales/en.ftl")));
 static DUTCH: LazyLock<FluentBundle<FluentResource>> =
-    LazyLock::new(|| bundle(langid!("nl"), include_str!("locales/nl.ftl")));
+    LazyLock::new(|| bundle("nl", include_str!("locales/nl.ftl")));
 
-fn bundle(language: unic_langid::LanguageIdentifier, text: &str) -> FluentBundle<FluentResource> {
-    let mut bundle = FluentBundle::new_concurrent(vec![language]);
+fn bundle(language: &str, text: &str) -> FluentBundle<FluentResource> {
+    let mut bundle = FluentBundle::new_concurrent(language.parse::<LanguageIdentifier>().into_iter().collect());
     bundle.set_use_isolating(false);
     // A test holds the files to be without faults; what is well-formed of a file with one is used.
     let resource = FluentResource::try_new(text.to_owned()).unwrap_or_else(|(resource, _)| resource);

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::harness::repository;
 
 /// Each module of the house and the modules it may name. What is not listed may name everything.
-const MAY_KNOW: [(&str, &[&str]); 10] = [
+const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("selection", &["domain", "config"]),
     ("sip", &["domain", "config"]),
@@ -15,6 +15,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("dialogue", &["domain", "config"]),
     ("scoring", &["domain"]),
     ("store", &["domain", "config", "scoring", "selection"]),
+    ("access", &["domain", "config"]),
     ("call", &["domain", "config", "selection", "sip", "media", "speech", "prompts", "dialogue", "store"]),
 ];
 

@@ -1,5 +1,6 @@
 //! Whole-application tests: the real program on real sockets, driven from outside.
 
+mod api;
 mod arrows;
 mod caller;
 mod harness;

@@ -263,10 +263,16 @@ impl Dialogue {
     }
 
     /// Nobody hears the caller any more. Who has begun to speak is sent to the keys at once.
-    pub(super) fn deaf(&mut self, why: Deaf, now: Instant, out: &mut Actions) {
+    pub(super) fn deaf(
+        &mut self,
+        why: Deaf,
+        recording: Option<RecordingId>,
+        now: Instant,
+        out: &mut Actions,
+    ) {
         self.listening = None;
         let State::Asking { asking, phase } = self.state else { return };
-        out.record(Fact::Deaf { question: self.question_id(asking.step), why });
+        out.record(Fact::Deaf { question: self.question_id(asking.step), why, recording });
         if why != Deaf::Busy {
             self.ears.clear();
         }

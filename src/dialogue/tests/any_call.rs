@@ -42,7 +42,7 @@ proptest! {
                 Event::SpeechBegan(_) => Event::SpeechBegan(listening),
                 Event::Heard { hearing, recording, .. } => Event::Heard { id: listening, hearing, recording },
                 Event::Recorded { comment, .. } => Event::Recorded { id: listening, comment },
-                Event::Deaf { why, .. } => Event::Deaf { id: listening, why },
+                Event::Deaf { why, .. } => Event::Deaf { id: listening, why, recording: None },
                 other => other,
             };
             let (over, was_timeout) = (ends > 0, event == Event::Timeout);

@@ -156,8 +156,8 @@ fn spoken_event(text: &str, id: ListenId) -> Option<Event> {
             };
             hearing(Some(meaning), verdict)
         }
-        ("deaf", "busy") => Event::Deaf { id, why: Deaf::Busy },
-        ("deaf", _) => Event::Deaf { id, why: Deaf::Died },
+        ("deaf", "busy") => Event::Deaf { id, why: Deaf::Busy, recording: None },
+        ("deaf", _) => Event::Deaf { id, why: Deaf::Died, recording: None },
         ("comment", "none") => Event::Recorded { id, comment: None },
         ("comment", seconds) => {
             let seconds: u32 = seconds.trim_end_matches('s').parse().unwrap();

@@ -68,7 +68,7 @@ impl Results {
             let Fact::Transcribed { recording, sealed: Some(sealed), key_words, .. } = &entry.fact else {
                 continue;
             };
-            let words = self.store.open_words(call, *recording, sealed).await?;
+            let words = self.store.vault().open_words(call, *recording, sealed).await?;
             comments.push(CommentText { recording: *recording, words, key_words: key_words.clone() });
         }
         Ok(Some(CallDetail { summary, story, comments }))
@@ -95,7 +95,7 @@ impl Results {
         match named {
             None => Ok(None),
             Some(true) if self.policy.comments == CommentAccess::Nobody => Err(Denied::Comments.into()),
-            Some(_) => Ok(self.store.recording(call, recording).await?),
+            Some(_) => Ok(self.store.vault().recording(call, recording).await?),
         }
     }
 }

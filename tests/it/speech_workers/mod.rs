@@ -284,8 +284,10 @@ fn check_prints_what_it_found_and_says_when_there_is_nothing() {
         let file = dir.path().join("aftercall.toml");
         let config = std::fs::read_to_string(repository("config/aftercall.toml")).expect("the configuration");
         let models = repository("config/speech-models.toml");
+        let grammars = format!("{:?}", repository("grammars"));
         let speech = format!("[speech]\nmodels = {models:?}\n{speech}");
-        std::fs::write(&file, config.replace("[speech]", &speech)).expect("a configuration");
+        std::fs::write(&file, config.replace("[speech]", &speech).replace("\"../grammars\"", &grammars))
+            .expect("a configuration");
         let output = crate::harness::program()
             .args(["--data", "nothing", "--config"])
             .arg(&file)

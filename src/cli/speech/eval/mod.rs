@@ -195,7 +195,7 @@ pub(super) async fn hear(
     while let Some(event) = events.recv().await {
         match event {
             SpeechEvent::Heard { hearing, .. } => heard = Ok(Some(hearing)),
-            SpeechEvent::Deaf(deaf) => heard = Err(deaf),
+            SpeechEvent::Deaf { why, .. } => heard = Err(why),
             SpeechEvent::Began | SpeechEvent::Recorded { .. } => {}
         }
     }
