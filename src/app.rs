@@ -53,10 +53,10 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     let mut web = None;
     if let Some(address) = service.parts.live.load().config.web.listen {
         let access = Access::open(&data).await.context("the access database")?;
-        let state = WebState { parts: Arc::clone(&service.parts), ears: service.ears.clone(), access };
+        let state = WebState::new(Arc::clone(&service.parts), service.ears.clone(), access);
         let (bound, task) =
             web::serve(address, state).await.with_context(|| format!("[web] cannot listen on {address}"))?;
-        info!("The API is on http://{bound}/api/docs");
+        info!("The dashboard is on http://{bound}/, the API on http://{bound}/api/docs");
         web = Some(task);
     }
     info!("Ready for calls");

@@ -62,6 +62,12 @@ impl Ears {
         Self { pool: Arc::new(pool), none }
     }
 
+    /// Why nobody is heard at all; `None` when somebody is.
+    #[must_use]
+    pub fn none(&self) -> Option<&NoSpeech> {
+        self.none.as_ref()
+    }
+
     /// One line for each language, or why there is none.
     fn tell(&self) -> String {
         if let Some(none) = &self.none {

@@ -18,9 +18,11 @@
 //! | [`scoring`] | CSAT, NPS, CES, FCR from value histograms, each with its interval; how two periods differ | none |
 //! | [`store`] | the journal, the rows made from it, and who may see what of it ([`store::rules`]) | database |
 //! | [`call`] | one task per call that joins the parts and decides nothing | channels |
-//! | [`access`] | who may come in: bearer tokens | database |
+//! | [`story`] | each fact of a call as a line for people | none |
+//! | [`access`] | who may come in: people and their sessions, bearer tokens | database |
 //! | [`api`] | results and running calls for other systems | - |
-//! | [`web`] | the listener of the API | sockets |
+//! | [`ui`] | the dashboard: pages over what each role may see, in two languages | - |
+//! | [`web`] | the listener of both, and who is signed in | sockets |
 //! | [`app`] | builds everything, drains on SIGTERM, reloads on SIGHUP | signals |
 //! | [`caller`] | the other side: a scripted caller, on another SIP library | sockets |
 //! | [`cli`] | one thin file per subcommand | terminal |
@@ -70,4 +72,6 @@ pub mod selection;
 pub mod sip;
 pub mod speech;
 pub mod store;
+pub mod story;
+pub mod ui;
 pub mod web;

@@ -1,7 +1,11 @@
-//! Who may come in: bearer tokens of other systems. They lie in a database of their own, `DATA/access.db`, so that the
-//! command line can change them while the service runs.
+//! Who may come in: people with a password or a one-time link, other systems with bearer tokens. They lie in a database
+//! of their own, `DATA/access.db`, so that the command line can change them while the service runs.
 
+mod guesses;
+mod password;
+mod sessions;
 mod tokens;
+mod users;
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +16,11 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+pub use guesses::Guesses;
+pub use password::{PASSWORD_MIN, Passwords};
+pub use sessions::SessionRules;
 pub use tokens::{Scope, Scopes, Token, TokenSummary};
+pub use users::{NewUser, UserName, UserSummary};
 
 /// Name of the database inside the data folder.
 const FILE: &str = "access.db";
@@ -21,7 +29,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections at once.
 const CONNECTIONS_MAX: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "tokens", include_str!("migrations/0001_tokens.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "tokens", include_str!("migrations/0001_tokens.sql")),
+    (2, "users", include_str!("migrations/0002_users.sql")),
+];
 
 /// Why the database could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +48,25 @@ pub enum AccessError {
     SameName,
     #[error("{0:?} is no scope")]
     UnknownScope(String),
+    #[error("there is a user of that name already")]
+    SameUser,
+    #[error("there is no user of that name who may sign in")]
+    NoUser,
+    #[error("a password has {PASSWORD_MIN}-{} characters", password::PASSWORD_MAX)]
+    Password,
+    #[error("the role of agent wants an agent, and no other role has one")]
+    AgentRole,
+    #[error("row {0} of users makes no sense")]
+    Damaged(String),
+    #[error("a password could not be hashed")]
+    Hash,
 }
 
 /// A handle to the database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Access {
     pool: SqlitePool,
+    passwords: Passwords,
 }
 
 impl Access {
@@ -65,11 +89,25 @@ impl Access {
         let mut conn = pool.acquire().await?;
         Migrator::with_migrations(migrations.to_vec()).run_direct(None, &mut *conn, false).await?;
         drop(conn);
-        Ok(Self { pool })
+        Ok(Self { pool, passwords: Passwords::default() })
     }
 
     /// Closes it.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// A secret of 256 random bits, as text for an address or a cookie.
+fn secret() -> Result<String, AccessError> {
+    use base64::Engine as _;
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(secret))
+}
+
+/// What is kept of a secret. It is random enough to need no slow hash.
+fn digest(secret: &str) -> Vec<u8> {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(secret.as_bytes()).to_vec()
 }

@@ -5,19 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Access, AccessError};
+use super::{Access, AccessError, digest, secret};
 
 /// What every token begins with, so that scanners for leaked secrets find it.
 const PREFIX: &str = "aftercall_";
-/// Random octets of a token.
-const SECRET: usize = 32;
 
 /// One thing that a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,9 +107,7 @@ impl Access {
         scopes: &Scopes,
         good_for: Duration,
     ) -> Result<String, AccessError> {
-        let mut secret = [0; SECRET];
-        getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
-        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+        let token = format!("{PREFIX}{}", secret()?);
         let now = Timestamp::now().as_microsecond();
         let end = now.saturating_add(i64::try_from(good_for.as_micros()).unwrap_or(i64::MAX));
         let insert = "INSERT INTO tokens (id, name, hash, scopes, created_us, expires_us) \
@@ -122,7 +115,7 @@ impl Access {
         let done = sqlx::query(insert)
             .bind(Uuid::now_v7().as_bytes().to_vec())
             .bind(name)
-            .bind(hash(&token))
+            .bind(digest(&token))
             .bind(scopes.to_string())
             .bind(now)
             .bind(end)
@@ -142,7 +135,7 @@ impl Access {
         let select =
             "SELECT id, name, scopes FROM tokens WHERE hash = $1 AND expires_us > $2 AND revoked_us IS NULL";
         let now = Timestamp::now().as_microsecond();
-        let row = sqlx::query(select).bind(hash(text)).bind(now).fetch_optional(&self.pool).await?;
+        let row = sqlx::query(select).bind(digest(text)).bind(now).fetch_optional(&self.pool).await?;
         let Some(row) = row else { return Ok(None) };
         let id: Vec<u8> = row.try_get("id")?;
         let scopes: String = row.try_get("scopes")?;
@@ -184,10 +177,6 @@ impl Access {
         let done = sqlx::query(update).bind(now).bind(name).execute(&self.pool).await?;
         Ok(done.rows_affected() > 0)
     }
-}
-
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Global;
 use super::filter::Filter;
-use super::story::{seconds, tell};
+use crate::story::{seconds, tell};
 use crate::domain::{CallId, CallRef, Disposition};
 use crate::store::{CallFilter, CallSummary, Views};
 

@@ -16,8 +16,8 @@ mod report;
 mod serve;
 mod simulate;
 mod speech;
-mod story;
 mod token;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +64,8 @@ enum Command {
     Prompts(prompts::Args),
     /// Bearer tokens of the API: make, list, revoke.
     Token(token::Args),
+    /// People who sign in: make, list, disable, new password, one-time link.
+    User(user::Args),
     /// Recognisers: get models, try them, measure them.
     Speech(speech::Args),
     /// Write a consistent copy of the database, also while the service runs.
@@ -97,6 +99,7 @@ pub fn run() -> ExitCode {
             Command::Calls(args) => calls::run(&global, args).await,
             Command::Prompts(args) => prompts::run(&global, args),
             Command::Token(args) => token::run(&global, args).await,
+            Command::User(args) => user::run(&global, args).await,
             Command::Speech(args) => speech::run(&global, args).await,
             Command::Backup(args) => backup::run(&global, args).await,
             Command::Audit(args) => audit::run(&global, args).await,

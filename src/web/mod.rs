@@ -1,16 +1,27 @@
-//! The web side: the listener of the API ([`crate::api`]).
+//! The web side: one listener for the API ([`crate::api`]) and the dashboard ([`crate::ui`]), and who is signed in.
 //!
 //! What anybody may see is decided below, in the store, by the type of the view; here it is only found out who asks.
 
+mod session;
+
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::access::Access;
+pub use session::{SignedIn, Source, begin, end, guard, local_path};
+
+use crate::access::{Access, Guesses, SessionRules};
 use crate::call::Shared;
+use crate::config::Live;
 use crate::health::Ears;
+use crate::store::rules::Results;
+
+/// How often sessions that are over are thrown away.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// What every page and endpoint works with. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +32,49 @@ pub struct WebState {
     pub ears: Ears,
     /// Who may come in.
     pub access: Access,
+    /// What slows guessing of passwords.
+    pub guesses: Arc<Mutex<Guesses>>,
+    results: Arc<Mutex<Current>>,
+}
+
+/// What may be seen under the configuration that is in force.
+struct Current {
+    live: Arc<Live>,
+    results: Results,
+}
+
+impl Current {
+    fn new(parts: &Shared, live: Arc<Live>) -> Self {
+        let results = Results::new(parts.store.clone(), Arc::new(live.config.policy.clone()));
+        Self { live, results }
+    }
+}
+
+impl WebState {
+    /// The state of a running service.
+    #[must_use]
+    pub fn new(parts: Shared, ears: Ears, access: Access) -> Self {
+        let results = Current::new(&parts, parts.live.load_full());
+        Self { results: Arc::new(Mutex::new(results)), guesses: Arc::default(), parts, ears, access }
+    }
+
+    /// What may be seen; another one after the configuration was read anew.
+    #[must_use]
+    pub fn results(&self) -> Results {
+        let live = self.parts.live.load_full();
+        let mut current = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&current.live, &live) {
+            *current = Current::new(&self.parts, live);
+        }
+        current.results.clone()
+    }
+
+    /// How long sessions last.
+    #[must_use]
+    pub fn session_rules(&self) -> SessionRules {
+        let web = &self.parts.live.load().config.web;
+        SessionRules { idle_max: web.session_idle_max, age_max: web.session_max }
+    }
 }
 
 /// Serves until the task is dropped.
@@ -28,13 +82,30 @@ pub struct WebState {
 /// # Errors
 /// The address cannot be bound.
 pub async fn serve(address: SocketAddr, state: WebState) -> std::io::Result<(SocketAddr, JoinHandle<()>)> {
-    let router = Router::new().merge(crate::api::router(state));
+    let router =
+        Router::new().merge(crate::api::router(state.clone())).merge(crate::ui::router(state.clone()));
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!("The web side stopped: {error}");
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::select! {
+            done = axum::serve(listener, service) => {
+                if let Err(error) = done {
+                    tracing::error!("The web side stopped: {error}");
+                }
+            }
+            () = sweep(&state) => {}
         }
     });
     Ok((bound, task))
+}
+
+/// Throws away sessions that are over, for as long as it is waited for.
+async fn sweep(state: &WebState) {
+    loop {
+        if let Err(error) = state.access.sweep(state.session_rules()).await {
+            tracing::warn!("Old sessions stay for now: {error}");
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
 }

@@ -10,7 +10,7 @@ use comfy_table::Table;
 use jiff::Timestamp;
 
 use crate::cli::Global;
-use crate::cli::story::meant;
+use crate::story::meant;
 use crate::config;
 use crate::domain::{Entry, Fact, Hearing};
 use crate::speech::check::fit;

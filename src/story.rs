@@ -1,16 +1,17 @@
 //! One call's story: each fact as a line for people.
 
-use super::filter::micros;
 use crate::domain::{Entry, Fact, GivenBy, Meaning, Transcription};
 
 /// Seconds since the first event, to the millisecond.
-pub(super) fn seconds(entry: &Entry, first: &Entry) -> String {
-    let ms = (entry.at_us - first.at_us) / micros::MS;
+#[must_use]
+pub fn seconds(entry: &Entry, first: &Entry) -> String {
+    let ms = (entry.at_us - first.at_us) / 1000;
     format!("{}.{:03}", ms / 1000, (ms % 1000).abs())
 }
 
 /// One event as a line.
-pub(super) fn tell(fact: &Fact) -> String {
+#[must_use]
+pub fn tell(fact: &Fact) -> String {
     let name = |value: &dyn erased::Named| value.text();
     match fact {
         Fact::Offered(context) => {
@@ -121,7 +122,8 @@ fn list(words: &[String]) -> String {
 }
 
 /// A meaning as a row would show it.
-pub(super) fn meant(meaning: &Meaning) -> &str {
+#[must_use]
+pub fn meant(meaning: &Meaning) -> &str {
     match meaning {
         Meaning::Answer(answer) => answer,
         Meaning::Repeat => "repeat",

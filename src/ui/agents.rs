@@ -1,0 +1,112 @@
+//! Agents: all of them by what is known of each, and one.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Html;
+
+use super::board::{self, BesideView, BoardView, ChartView, ReasonsView, Shown};
+use super::frame::{Answer, Frame, Surveys, Ui, encoded};
+use super::words::Tongue;
+use crate::scoring::FigureName;
+use crate::store::rules::Board;
+use crate::web::WebState;
+
+/// One line of a table of boards.
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) href: Option<String>,
+    pub(super) team: String,
+    pub(super) pulled: Option<Shown>,
+    pub(super) cells: Vec<Option<Shown>>,
+    pub(super) offered: u64,
+    pub(super) response: String,
+}
+
+impl Row {
+    pub(super) fn new(tr: Tongue, name: String, figures: &[FigureName], board: &Board) -> Self {
+        Self {
+            name,
+            href: None,
+            team: String::new(),
+            pulled: None,
+            cells: figures.iter().map(|figure| board::cell(tr, &board.scores, *figure)).collect(),
+            offered: board.responses.funnel.offered,
+            response: board::response(tr, &board.responses),
+        }
+    }
+}
+
+/// The heads of the columns of figures.
+pub(super) fn heads(tr: Tongue, figures: &[FigureName]) -> Vec<String> {
+    figures.iter().map(|figure| tr.t(&format!("figure-{}", figure.as_str()))).collect()
+}
+
+#[derive(Template)]
+#[template(path = "agents.html")]
+struct Agents {
+    frame: Frame,
+    tr: Tongue,
+    heads: Vec<String>,
+    rows: Vec<Row>,
+    teams: Vec<Row>,
+    pulled: String,
+}
+
+#[derive(Template)]
+#[template(path = "detail.html")]
+pub(super) struct Detail {
+    pub(super) frame: Frame,
+    pub(super) tr: Tongue,
+    pub(super) under: String,
+    pub(super) back: String,
+    pub(super) back_label: String,
+    pub(super) board: BoardView,
+    pub(super) controls: Vec<ChartView>,
+    pub(super) trends: Vec<ChartView>,
+    pub(super) reasons: Vec<ReasonsView>,
+    pub(super) beside: Vec<BesideView>,
+}
+
+/// `/agents`.
+pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
+    let view = ui.seen(state.results().agents(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
+    let tr = ui.tr;
+    let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
+    let row = |row: &crate::store::rules::AgentRow| Row {
+        href: row.agent.as_ref().map(|agent| ui.to(&format!("/agents/{}", encoded(agent.as_str())))),
+        team: row.team.as_ref().map(ToString::to_string).unwrap_or_default(),
+        pulled: row.shrunk.map(|shrunk| Shown::new(tr, shrunk.figure, None, &shrunk.estimate, None)),
+        ..Row::new(tr, row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string), &figures, &row.board)
+    };
+    let pulled = view.rows.iter().find_map(|row| row.shrunk);
+    let teams = view.teams.iter().map(|team| Row::new(tr, team.team.to_string(), &figures, &team.board));
+    let page = Agents {
+        frame: ui.framed(tr.t("page-agents"), Surveys::Any),
+        heads: heads(tr, &figures),
+        rows: view.rows.iter().map(row).collect(),
+        teams: teams.collect(),
+        pulled: pulled.map(|shrunk| tr.t(&format!("figure-{}", shrunk.figure.as_str()))).unwrap_or_default(),
+        tr,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// `/agents/{agent}`.
+pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(agent): Path<String>) -> Answer {
+    let agent = agent.parse().map_err(|_| ui.nothing())?;
+    let view = ui.seen(state.results().agent(&ui.viewer, &agent, ui.period()).await)?;
+    let tr = ui.tr;
+    let page = Detail {
+        frame: ui.framed(view.agent.to_string(), Surveys::None),
+        under: view.team.as_ref().map(|team| tr.x("of-team", team)).unwrap_or_default(),
+        back: ui.to("/agents"),
+        back_label: tr.t("page-agents"),
+        board: BoardView::new(tr, &view.sampled),
+        controls: board::controls(tr, &view.charts),
+        trends: board::trends(tr, &view.weeks),
+        reasons: board::reasons(tr, &view.choices),
+        beside: board::beside(tr, &view.beside),
+        tr,
+    };
+    Ok(Html(page.render()?))
+}

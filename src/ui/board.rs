@@ -1,0 +1,395 @@
+//! Scores and responses as pages show them: every figure with its interval, its number of answers and its change.
+
+use std::collections::BTreeMap;
+
+use super::charts::{self, Point};
+use super::words::{Tongue, spoken};
+use crate::domain::{Better, Disposition, QuestionKind, Scale, Stage};
+use crate::scoring::{Difference, Estimate, FigureName, Verdict};
+use crate::store::rules::{Beside, Board, Cell, Chart, Reasons, Responses, Score, WeekPoint};
+
+/// One figure.
+pub(super) struct Tile {
+    pub(super) label: String,
+    /// `None` when there are too few answers.
+    pub(super) shown: Option<Shown>,
+}
+
+/// A figure that can be shown.
+pub(super) struct Shown {
+    pub(super) value: String,
+    pub(super) interval: String,
+    pub(super) n: u64,
+    pub(super) rail: String,
+    pub(super) change: Option<Change>,
+}
+
+/// How a figure differs from the period before.
+pub(super) struct Change {
+    pub(super) text: String,
+    pub(super) verdict: String,
+    pub(super) class: &'static str,
+}
+
+/// One bar of a distribution or a funnel.
+pub(super) struct Bar {
+    pub(super) label: String,
+    pub(super) count: u64,
+    pub(super) share: String,
+    pub(super) bar: String,
+}
+
+/// One question.
+pub(super) struct ScoreView {
+    pub(super) question: String,
+    pub(super) kind: String,
+    pub(super) n: u64,
+    pub(super) tiles: Vec<Tile>,
+    pub(super) bars: Vec<Bar>,
+}
+
+/// A whole board.
+pub(super) struct BoardView {
+    pub(super) scores: Vec<ScoreView>,
+    pub(super) funnel: Vec<Bar>,
+    pub(super) outcomes: Vec<Bar>,
+    pub(super) response: String,
+}
+
+/// An origin beside the sampled ones.
+pub(super) struct BesideView {
+    pub(super) origin: String,
+    pub(super) board: BoardView,
+}
+
+/// A chart with the table under it.
+pub(super) struct ChartView {
+    pub(super) title: String,
+    pub(super) svg: String,
+    pub(super) rows: Vec<[String; 4]>,
+}
+
+/// From where to where a figure can go.
+fn ends(figure: FigureName, scale: Option<Scale>) -> (f64, f64) {
+    match (figure, scale) {
+        (FigureName::Nps, _) => (-100.0, 100.0),
+        (FigureName::CsatMean | FigureName::CesMean, Some(scale)) => (f64::from(scale.min), f64::from(scale.max)),
+        _ => (0.0, 100.0),
+    }
+}
+
+/// Whether a figure has the unit of percent.
+fn is_share(figure: FigureName) -> bool {
+    !matches!(figure, FigureName::Nps | FigureName::CsatMean | FigureName::CesMean)
+}
+
+/// A value with its unit.
+pub(super) fn value(tr: Tongue, figure: FigureName, value: f64) -> String {
+    match figure {
+        FigureName::Nps if value > 0.0 => format!("+{}", tr.number(value, 0)),
+        FigureName::Nps => tr.number(value, 0),
+        FigureName::CsatMean | FigureName::CesMean => tr.number(value, 1),
+        _ => format!("{}\u{a0}%", tr.number(value, 0)),
+    }
+}
+
+fn span(tr: Tongue, figure: FigureName, low: f64, high: f64) -> String {
+    format!("{} \u{2013} {}", value(tr, figure, low), value(tr, figure, high))
+}
+
+/// A share of whole numbers in percent.
+pub(super) fn percent(tr: Tongue, part: u64, whole: u64) -> String {
+    if whole == 0 { "\u{2013}".into() } else { format!("{}\u{a0}%", tr.number(100.0 * ratio(part, whole), 0)) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+impl Shown {
+    pub(super) fn new(tr: Tongue, figure: FigureName, scale: Option<Scale>, of: &Estimate, change: Option<Change>) -> Self {
+        Self {
+            value: value(tr, figure, of.value),
+            interval: span(tr, figure, of.low, of.high),
+            n: of.n,
+            rail: charts::interval(of.value, of.low, of.high, ends(figure, scale)),
+            change,
+        }
+    }
+}
+
+impl Change {
+    fn new(tr: Tongue, figure: FigureName, scale: Option<Scale>, by: &Difference) -> Self {
+        let signed = |value: f64| {
+            let text = tr.number(value, if is_share(figure) || figure == FigureName::Nps { 0 } else { 1 });
+            if value > 0.0 { format!("+{text}") } else { text }
+        };
+        let lower_is_good =
+            figure == FigureName::CesMean && scale.is_some_and(|scale| scale.better == Better::Lower);
+        let (id, class) = match (by.verdict(), lower_is_good) {
+            (Verdict::Within, _) => ("change-none", "same"),
+            (Verdict::Above, false) => ("change-higher", "good"),
+            (Verdict::Above, true) => ("change-higher", "bad"),
+            (Verdict::Below, false) => ("change-lower", "bad"),
+            (Verdict::Below, true) => ("change-lower", "good"),
+        };
+        let text = format!("{} ({} \u{2026} {})", signed(by.value), signed(by.low), signed(by.high));
+        Self { text, verdict: tr.t(id), class }
+    }
+}
+
+impl Tile {
+    fn new(tr: Tongue, score: &Score, figure: FigureName, cell: &Cell) -> Self {
+        let change = score.changes.get(&figure).map(|by| Change::new(tr, figure, score.scale, by));
+        let shown = match cell {
+            Cell::TooFew => None,
+            Cell::Shown(estimate) => Some(Shown::new(tr, figure, score.scale, estimate, change)),
+        };
+        Self { label: tr.t(&format!("figure-{}", figure.as_str())), shown }
+    }
+}
+
+/// A value of an answer as people read it.
+pub(super) fn answer(tr: Tongue, value: &str) -> String {
+    match value {
+        "yes" => tr.t("yes"),
+        "no" => tr.t("no"),
+        number if number.parse::<i16>().is_ok() => number.to_owned(),
+        label => spoken(label),
+    }
+}
+
+fn bars(tr: Tongue, scale: Option<Scale>, counts: &BTreeMap<String, u64>) -> Vec<Bar> {
+    let whole = counts.values().sum();
+    let bar = |label: String, count: u64| Bar {
+        label,
+        count,
+        share: percent(tr, count, whole),
+        bar: charts::bar(ratio(count, whole)),
+    };
+    if let Some(scale) = scale {
+        let of = |number: i16| counts.get(&number.to_string()).copied().unwrap_or_default();
+        return (scale.min..=scale.max).map(|number| bar(number.to_string(), of(number))).collect();
+    }
+    counts.iter().map(|(value, count)| bar(answer(tr, value), *count)).collect()
+}
+
+/// What a question measures.
+pub(super) fn kind(tr: Tongue, kind: QuestionKind) -> String {
+    tr.t(&format!("kind-{}", kind.as_str()))
+}
+
+impl ScoreView {
+    pub(super) fn new(tr: Tongue, score: &Score) -> Self {
+        Self {
+            question: spoken(score.question.as_str()),
+            kind: kind(tr, score.kind),
+            n: score.n,
+            tiles: score.figures.iter().map(|(figure, cell)| Tile::new(tr, score, *figure, cell)).collect(),
+            bars: bars(tr, score.scale, &score.distribution),
+        }
+    }
+}
+
+/// Of those who heard a question, how many answered one.
+pub(super) fn response(tr: Tongue, responses: &Responses) -> String {
+    percent(tr, responses.funnel.responded, responses.funnel.asked)
+}
+
+impl BoardView {
+    pub(super) fn new(tr: Tongue, board: &Board) -> Self {
+        let funnel = &board.responses.funnel;
+        let stage = |stage: Stage| {
+            let count = funnel.reached(stage);
+            Bar {
+                label: tr.t(&format!("stage-{}", stage.as_str())),
+                count,
+                share: percent(tr, count, funnel.offered),
+                bar: charts::bar(ratio(count, funnel.offered)),
+            }
+        };
+        let outcomes = board.responses.dispositions.iter().filter(|(name, _)| **name != Disposition::NotSelected);
+        let outcome = |(name, count): (&Disposition, &u64)| Bar {
+            label: tr.t(&format!("disposition-{}", name.as_str())),
+            count: *count,
+            share: percent(tr, *count, funnel.selected),
+            bar: charts::bar(ratio(*count, funnel.selected)),
+        };
+        Self {
+            scores: board.scores.iter().map(|score| ScoreView::new(tr, score)).collect(),
+            funnel: if funnel.offered > 0 { Stage::ALL.into_iter().map(stage).collect() } else { Vec::new() },
+            outcomes: outcomes.map(outcome).collect(),
+            response: response(tr, &board.responses),
+        }
+    }
+}
+
+/// The origins that do not speak for all callers.
+pub(super) fn beside(tr: Tongue, list: &[Beside]) -> Vec<BesideView> {
+    let one = |one: &Beside| BesideView {
+        origin: tr.t(&format!("origin-{}", one.origin.as_str())),
+        board: BoardView::new(tr, &one.board),
+    };
+    list.iter().map(one).collect()
+}
+
+/// The figure that stands for a question in tables and trends.
+pub(super) fn headline(kind: QuestionKind) -> Option<FigureName> {
+    match kind {
+        QuestionKind::Csat => Some(FigureName::CsatTopBox),
+        QuestionKind::Nps => Some(FigureName::Nps),
+        QuestionKind::Ces => Some(FigureName::CesLowEffort),
+        QuestionKind::Fcr => Some(FigureName::Fcr),
+        _ => None,
+    }
+}
+
+/// One cell of a table: the headline figure of the first question that has it.
+pub(super) fn cell(tr: Tongue, scores: &[Score], figure: FigureName) -> Option<Shown> {
+    scores.iter().find_map(|score| match score.figures.get(&figure)? {
+        Cell::Shown(of) => Some(Shown::new(tr, figure, score.scale, of, None)),
+        Cell::TooFew => None,
+    })
+}
+
+/// The headline figures that any of these has.
+pub(super) fn headlines<'a>(all: impl Iterator<Item = &'a [Score]>) -> Vec<FigureName> {
+    let found: Vec<FigureName> = all.flatten().filter_map(|score| headline(score.kind)).collect();
+    FigureName::ALL.into_iter().filter(|figure| found.contains(figure)).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "weeks since 1970")]
+fn at(week: crate::domain::Week) -> f64 {
+    week.number() as f64
+}
+
+/// The headline figure of every question over the weeks.
+pub(super) fn trends(tr: Tongue, weeks: &[WeekPoint]) -> Vec<ChartView> {
+    type Line = (FigureName, Option<Scale>, Vec<Point>);
+    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    for point in weeks {
+        for score in &point.scores {
+            let Some(figure) = headline(score.kind) else { continue };
+            let Some(Cell::Shown(of)) = score.figures.get(&figure) else { continue };
+            let scale = score.scale.map(|scale| format!("{}-{}", scale.min, scale.max)).unwrap_or_default();
+            let key = format!("{:?}\u{0}{}\u{0}{scale}", figure, score.question);
+            let line = lines.entry(key).or_insert((figure, score.scale, Vec::new()));
+            line.2.push(Point {
+                x: at(point.week),
+                label: point.week.to_string(),
+                value: of.value,
+                low: of.low,
+                high: of.high,
+                n: of.n,
+                marked: false,
+            });
+        }
+    }
+    let view = |(key, (figure, scale, points)): (String, Line)| {
+        let question = key.split('\u{0}').nth(1).map(spoken).unwrap_or_default();
+        let title = format!("{} \u{b7} {question}", tr.t(&format!("figure-{}", figure.as_str())));
+        chart(tr, figure, scale, title, &points)
+    };
+    lines.into_iter().map(view).collect()
+}
+
+fn chart(tr: Tongue, figure: FigureName, scale: Option<Scale>, title: String, points: &[Point]) -> ChartView {
+    let row = |point: &Point| {
+        [
+            point.label.clone(),
+            value(tr, figure, point.value),
+            span(tr, figure, point.low, point.high),
+            point.n.to_string(),
+        ]
+    };
+    let label = tr.xy("chart-label", &title, points.len());
+    let svg = charts::line(tr, points, ends(figure, scale), &label);
+    ChartView { svg, rows: points.iter().map(row).collect(), title }
+}
+
+/// Control charts: the weeks that chance does not explain are marked.
+pub(super) fn controls(tr: Tongue, charts: &[Chart]) -> Vec<ChartView> {
+    let view = |one: &Chart| {
+        let points: Vec<Point> = one
+            .points
+            .iter()
+            .map(|point| Point {
+                x: at(point.week),
+                label: point.week.to_string(),
+                value: point.limits.value,
+                low: point.limits.low,
+                high: point.limits.high,
+                n: point.limits.n,
+                marked: point.limits.verdict != Verdict::Within,
+            })
+            .collect();
+        let figure = tr.t(&format!("figure-{}", one.figure.as_str()));
+        chart(tr, one.figure, None, format!("{figure} \u{b7} {}", spoken(one.question.as_str())), &points)
+    };
+    charts.iter().map(view).collect()
+}
+
+/// One menu question.
+pub(super) struct ReasonsView {
+    pub(super) question: String,
+    pub(super) n: u64,
+    pub(super) rows: Vec<ReasonRow>,
+}
+
+/// One choice of it.
+pub(super) struct ReasonRow {
+    pub(super) label: String,
+    pub(super) count: u64,
+    pub(super) shown: Option<Shown>,
+}
+
+/// The choices of menus.
+pub(super) fn reasons(tr: Tongue, list: &[Reasons]) -> Vec<ReasonsView> {
+    let shown = |cell: &Cell| match cell {
+        Cell::Shown(of) => Some(Shown::new(tr, FigureName::Fcr, None, of, None)),
+        Cell::TooFew => None,
+    };
+    let row = |choice: &crate::store::rules::ReasonShare| ReasonRow {
+        label: spoken(&choice.label),
+        count: choice.count,
+        shown: shown(&choice.share),
+    };
+    let view = |one: &Reasons| ReasonsView {
+        question: spoken(one.question.as_str()),
+        n: one.n,
+        rows: one.choices.iter().map(row).collect(),
+    };
+    list.iter().map(view).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_says_how_sure_it_is() {
+        let estimate = Estimate { n: 40, value: 80.0, low: 65.2, high: 89.5 };
+        let by = Difference { value: 12.4, low: 1.0, high: 23.0 };
+        let score = Score {
+            question: "satisfaction".parse().unwrap(),
+            kind: QuestionKind::Csat,
+            scale: Some(Scale { min: 1, max: 5, better: Better::Higher }),
+            n: 40,
+            figures: BTreeMap::from([
+                (FigureName::CsatTopBox, Cell::Shown(estimate)),
+                (FigureName::CsatMean, Cell::TooFew),
+            ]),
+            changes: BTreeMap::from([(FigureName::CsatTopBox, by)]),
+            distribution: BTreeMap::from([("4".into(), 30), ("5".into(), 10)]),
+        };
+        let view = ScoreView::new(Tongue::English, &score);
+        let shown = view.tiles[0].shown.as_ref().unwrap();
+        assert_eq!((shown.value.as_str(), shown.interval.as_str()), ("80\u{a0}%", "65\u{a0}% \u{2013} 90\u{a0}%"));
+        let change = shown.change.as_ref().unwrap();
+        assert_eq!((change.text.as_str(), change.class), ("+12 (+1 \u{2026} +23)", "good"));
+        assert!(view.tiles[1].shown.is_none());
+        let labels: Vec<&str> = view.bars.iter().map(|bar| bar.label.as_str()).collect();
+        assert_eq!(labels, ["1", "2", "3", "4", "5"], "values that nobody gave are there too");
+    }
+}

@@ -1,0 +1,227 @@
+//! Single calls, for the role of quality. Every look wants a reason, which is kept.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::board::answer;
+use super::frame::{Answer, Frame, Refusal, Ui};
+use super::words::Tongue;
+use crate::domain::{CallId, Fact, Period, RecordingId, Role};
+use crate::store::rules::Reason;
+use crate::store::{CallFilter, CallSummary, wav};
+use crate::story::{seconds, tell};
+use crate::web::WebState;
+
+/// What the form sends.
+#[derive(Default, Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    period: String,
+    #[serde(default)]
+    agent: String,
+    #[serde(default)]
+    queue: String,
+    #[serde(default)]
+    survey: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// The reason to look at one call.
+#[derive(Deserialize)]
+pub(super) struct Why {
+    #[serde(default)]
+    reason: String,
+}
+
+struct Row {
+    id: String,
+    at: String,
+    agent: String,
+    queue: String,
+    survey: String,
+    origin: String,
+    outcome: String,
+    answers: String,
+}
+
+struct Recording {
+    id: String,
+    label: String,
+}
+
+#[derive(Template)]
+#[template(path = "calls.html")]
+struct Calls<'a> {
+    frame: Frame,
+    tr: Tongue,
+    wanted: &'a Wanted,
+    surveys: Vec<(String, bool)>,
+    rows: Option<Vec<Row>>,
+}
+
+#[derive(Template)]
+#[template(path = "ask_call.html")]
+struct AskCall {
+    frame: Frame,
+    tr: Tongue,
+    call: String,
+}
+
+#[derive(Template)]
+#[template(path = "call.html")]
+struct Call {
+    frame: Frame,
+    tr: Tongue,
+    row: Row,
+    facts: Vec<[String; 2]>,
+    story: Vec<[String; 2]>,
+    comments: Vec<(String, String)>,
+    recordings: Vec<Recording>,
+    reason: String,
+}
+
+fn time(us: i64) -> String {
+    Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+fn row(tr: Tongue, call: &CallSummary) -> Row {
+    let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "\u{2013}".to_owned());
+    let named = |prefix: &str, text: &Option<String>| match text {
+        Some(name) => tr.t(&format!("{prefix}-{name}")),
+        None => "\u{2013}".to_owned(),
+    };
+    let answers: Vec<String> = call.answers.split_whitespace().map(|value| answer(tr, value)).collect();
+    Row {
+        id: call.id.to_string(),
+        at: time(call.offered_us),
+        agent: known(&call.agent),
+        queue: known(&call.queue),
+        survey: known(&call.survey),
+        origin: named("origin", &call.origin),
+        outcome: named("disposition", &call.disposition),
+        answers: answers.join(" \u{b7} "),
+    }
+}
+
+fn reason(ui: &Ui, text: &str) -> Result<Reason, Refusal> {
+    text.parse().map_err(|error: crate::store::rules::ReasonError| ui.wrong(&error.to_string()))
+}
+
+fn listing(ui: &Ui, wanted: &Wanted, rows: Option<Vec<Row>>) -> Answer {
+    let surveys = ui.surveys().iter().map(|survey| (survey.to_string(), survey.as_str() == wanted.survey));
+    let frame = ui.frame(ui.tr.t("page-calls"));
+    let page = Calls { frame, tr: ui.tr, surveys: surveys.collect(), wanted, rows };
+    Ok(Html(page.render()?))
+}
+
+/// `GET /calls`: the form.
+pub(super) async fn ask(ui: Ui) -> Answer {
+    ui.only(Role::Quality)?;
+    let wanted = Wanted { period: ui.period().to_string(), ..Wanted::default() };
+    listing(&ui, &wanted, None)
+}
+
+/// `POST /calls`: the list, for a reason.
+pub(super) async fn list(ui: Ui, State(state): State<WebState>, Form(wanted): Form<Wanted>) -> Answer {
+    ui.only(Role::Quality)?;
+    let reason = reason(&ui, &wanted.reason)?;
+    let named = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    let period: Period = match named(&wanted.period) {
+        Some(text) => text.parse().map_err(|error: crate::domain::PeriodError| ui.wrong(&error.to_string()))?,
+        None => ui.period(),
+    };
+    let start = |day: jiff::civil::Date| {
+        day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp().as_microsecond())
+    };
+    let wrong = |error: crate::domain::IdError| ui.wrong(&error.to_string());
+    let filter = CallFilter {
+        from_us: start(period.first_day()),
+        to_us: start(period.next().first_day()),
+        agent: named(&wanted.agent).map(|text| text.parse()).transpose().map_err(wrong)?,
+        queue: named(&wanted.queue).map(|text| text.parse()).transpose().map_err(wrong)?,
+        survey: named(&wanted.survey).map(|text| text.parse()).transpose().map_err(wrong)?,
+        latest_first: true,
+        limit: Some(200),
+        ..CallFilter::default()
+    };
+    let calls = ui.seen(state.results().calls(&ui.viewer, &filter, &reason).await)?;
+    listing(&ui, &wanted, Some(calls.iter().map(|call| row(ui.tr, call)).collect()))
+}
+
+/// `GET /calls/{call}`: asks for a reason.
+pub(super) async fn ask_one(ui: Ui, Path(call): Path<String>) -> Answer {
+    ui.only(Role::Quality)?;
+    let call: CallId = call.parse().map_err(|_| ui.nothing())?;
+    let frame = ui.frame(ui.tr.t("one-call"));
+    Ok(Html(AskCall { frame, tr: ui.tr, call: call.to_string() }.render()?))
+}
+
+/// `POST /calls/{call}`: its story, for a reason.
+pub(super) async fn one(
+    ui: Ui,
+    State(state): State<WebState>,
+    Path(call): Path<String>,
+    Form(why): Form<Why>,
+) -> Answer {
+    ui.only(Role::Quality)?;
+    let call: CallId = call.parse().map_err(|_| ui.nothing())?;
+    let reason = reason(&ui, &why.reason)?;
+    let detail = ui.seen(state.results().call(&ui.viewer, call, &reason).await)?.ok_or_else(|| ui.nothing())?;
+    let tr = ui.tr;
+    let line = |entry| match detail.story.first() {
+        Some(first) => [seconds(entry, first), tell(&entry.fact)],
+        None => [String::new(), String::new()],
+    };
+    let recording = |fact: &Fact| match fact {
+        Fact::Comment { question, recording, .. } => Some((*recording, tr.x("comment-at", question))),
+        Fact::Heard { question, recording: Some(recording), .. } => Some((*recording, tr.x("heard-at", question))),
+        _ => None,
+    };
+    let recordings = detail.story.iter().filter_map(|entry| recording(&entry.fact));
+    let comment = |comment: &crate::store::rules::CommentText| {
+        let words = comment.words.as_ref().map(|words| {
+            words.iter().map(|word| word.word.as_str()).collect::<Vec<_>>().join(" ")
+        });
+        (words.unwrap_or_else(|| tr.t("erased")), comment.key_words.join(", "))
+    };
+    let summary = &detail.summary;
+    let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "\u{2013}".to_owned());
+    let page = Call {
+        frame: ui.frame(tr.t("one-call")),
+        row: row(tr, summary),
+        facts: vec![
+            [tr.t("col-ref"), known(&summary.call_ref)],
+            [tr.t("col-trunk"), known(&summary.trunk)],
+            [tr.t("col-codec"), known(&summary.codec)],
+            [tr.t("col-language"), known(&summary.language)],
+        ],
+        story: detail.story.iter().map(line).collect(),
+        comments: detail.comments.iter().map(comment).collect(),
+        recordings: recordings.map(|(id, label)| Recording { id: id.0.to_string(), label }).collect(),
+        reason: why.reason,
+        tr,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// `POST /calls/{call}/recordings/{recording}`: its audio, for a reason.
+pub(super) async fn recording(
+    ui: Ui,
+    State(state): State<WebState>,
+    Path((call, recording)): Path<(String, uuid::Uuid)>,
+    Form(why): Form<Why>,
+) -> Result<Response, Refusal> {
+    ui.only(Role::Quality)?;
+    let call: CallId = call.parse().map_err(|_| ui.nothing())?;
+    let reason = reason(&ui, &why.reason)?;
+    let heard = state.results().recording(&ui.viewer, call, RecordingId(recording), &reason).await;
+    let samples = ui.seen(heard)?.ok_or_else(|| ui.nothing())?;
+    let audio = wav(&samples).map_err(|error| ui.wrong(&error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "audio/wav")], audio).into_response())
+}

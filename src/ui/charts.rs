@@ -1,0 +1,127 @@
+//! Charts as SVG, made here: they need no script, print, and stand beside the numbers that they show.
+
+use std::fmt::Write as _;
+
+use super::words::Tongue;
+
+/// Text inside markup.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// From 0 to 1, where a value lies between two ends.
+fn place(value: f64, (min, max): (f64, f64)) -> f64 {
+    if max > min { ((value - min) / (max - min)).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// An interval with its value on a rail from the lowest to the highest that there can be.
+pub(super) fn interval(value: f64, low: f64, high: f64, ends: (f64, f64)) -> String {
+    let at = |value| 200.0 * place(value, ends);
+    let (from, to) = (at(low), at(high));
+    format!(
+        "<svg class=\"interval\" viewBox=\"0 0 200 12\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
+         <rect class=\"rail\" x=\"0\" y=\"5\" width=\"200\" height=\"2\"/>\
+         <rect class=\"band\" x=\"{from:.1}\" y=\"2\" width=\"{:.1}\" height=\"8\" rx=\"2\"/>\
+         <rect class=\"dot\" x=\"{:.1}\" y=\"0\" width=\"3\" height=\"12\"/></svg>",
+        (to - from).max(2.0),
+        (at(value) - 1.5).clamp(0.0, 197.0),
+    )
+}
+
+/// A share from 0 to 1 as a bar.
+pub(super) fn bar(share: f64) -> String {
+    format!(
+        "<svg class=\"bar\" viewBox=\"0 0 200 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
+         <rect class=\"rail\" width=\"200\" height=\"10\"/><rect class=\"fill\" width=\"{:.1}\" height=\"10\"/></svg>",
+        200.0 * share.clamp(0.0, 1.0)
+    )
+}
+
+/// One point of a line: a place on the axis, and a value with its band.
+pub(super) struct Point {
+    pub(super) x: f64,
+    pub(super) label: String,
+    pub(super) value: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) n: u64,
+    /// Drawn as one that chance does not explain.
+    pub(super) marked: bool,
+}
+
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 150.0;
+const LEFT: f64 = 36.0;
+const RIGHT: f64 = 10.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 24.0;
+
+/// A line over weeks with the band around it. The table under it says the same in numbers.
+pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) -> String {
+    let (first, last) = (points.first().map_or(0.0, |p| p.x), points.last().map_or(0.0, |p| p.x));
+    let x = |at: f64| {
+        let share = if last > first { (at - first) / (last - first) } else { 0.5 };
+        LEFT + share * (WIDTH - LEFT - RIGHT)
+    };
+    let y = |value: f64| HEIGHT - BOTTOM - place(value, ends) * (HEIGHT - TOP - BOTTOM);
+    let mut svg = format!(
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+        escaped(label)
+    );
+    for step in 0..=4 {
+        let value = ends.0 + (ends.1 - ends.0) * f64::from(step) / 4.0;
+        let decimals = usize::from(ends.1 - ends.0 < 10.0);
+        let _ = write!(
+            svg,
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>\
+             <text class=\"axis end\" x=\"{2:.1}\" y=\"{3:.1}\">{4}</text>",
+            WIDTH - RIGHT,
+            y(value),
+            LEFT - 6.0,
+            y(value) + 3.5,
+            tr.number(value, decimals),
+        );
+    }
+    let upper = points.iter().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.high)));
+    let lower = points.iter().rev().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.low)));
+    let band: Vec<String> = upper.chain(lower).collect();
+    let path: Vec<String> = points.iter().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.value))).collect();
+    let _ = write!(svg, "<polygon class=\"band\" points=\"{}\"/><polyline class=\"line\" points=\"{}\"/>", band.join(" "), path.join(" "));
+    if let [only] = points {
+        let _ = write!(svg, "<line class=\"whisker\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>", x(only.x), y(only.low), y(only.high));
+    }
+    let every = points.len().div_ceil(5).max(1);
+    for (index, point) in points.iter().enumerate() {
+        let class = if point.marked { "point marked" } else { "point" };
+        let _ = write!(
+            svg,
+            "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {} (n {})</title></circle>",
+            x(point.x),
+            y(point.value),
+            escaped(&point.label),
+            tr.number(point.value, 1),
+            point.n,
+        );
+        if index % every == 0 {
+            let short = point.label.split_once('-').map_or(point.label.as_str(), |(_, week)| week);
+            let _ = write!(svg, "<text class=\"axis middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", x(point.x), HEIGHT - 7.0, escaped(short));
+        }
+    }
+    svg + "</svg>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charts_hold_no_styles_and_escape_their_texts() {
+        let point = |x, value| Point { x, label: "2026-W47".into(), value, low: value - 5.0, high: value + 5.0, n: 9, marked: false };
+        let svg = line(Tongue::Dutch, &[point(1.0, 50.0), point(3.0, 200.0)], (0.0, 100.0), "a <b> \"c\"");
+        assert!(svg.contains("a &lt;b&gt; &quot;c&quot;") && !svg.contains("style="));
+        assert!(svg.contains("50,0 (n 9)"));
+        assert!(!svg.contains("NaN") && !line(Tongue::English, &[], (0.0, 0.0), "").contains("NaN"));
+        assert!(interval(5.0, 4.0, 9.0, (1.0, 5.0)).contains("x=\"197.0\""), "nothing leaves the rail");
+        assert!(bar(2.0).contains("width=\"200.0\""));
+    }
+}

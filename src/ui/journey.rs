@@ -1,0 +1,67 @@
+//! The way through one survey: what callers did at each question.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+
+use super::board::percent;
+use super::charts;
+use super::frame::{Answer, Frame, Surveys, Ui};
+use super::words::{Tongue, spoken};
+use crate::store::rules::Step;
+use crate::web::WebState;
+
+struct StepView {
+    question: String,
+    heard: u64,
+    bar: String,
+    answered: String,
+    by_key: u64,
+    by_voice: u64,
+    asked_again: u64,
+    no_input: u64,
+    no_match: u64,
+    left: u64,
+    left_share: String,
+    took: String,
+}
+
+#[derive(Template)]
+#[template(path = "journey.html")]
+struct Journey {
+    frame: Frame,
+    tr: Tongue,
+    steps: Vec<StepView>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn step(tr: Tongue, step: &Step, most: u64) -> StepView {
+    let by_voice = step.by_voice + step.by_voice_confirmed;
+    let answers = step.by_key + by_voice + step.comments;
+    let took = if answers == 0 { 0.0 } else { step.took_ms as f64 / answers as f64 / 1000.0 };
+    StepView {
+        question: spoken(&step.question),
+        heard: step.heard,
+        bar: charts::bar(if most == 0 { 0.0 } else { step.heard as f64 / most as f64 }),
+        answered: percent(tr, answers, step.heard),
+        by_key: step.by_key,
+        by_voice,
+        asked_again: step.asked_again,
+        no_input: step.no_input,
+        no_match: step.no_match,
+        left: step.left + step.refused,
+        left_share: percent(tr, step.left + step.refused, step.heard),
+        took: if answers == 0 { "\u{2013}".into() } else { format!("{}\u{a0}s", tr.number(took, 1)) },
+    }
+}
+
+/// `/journey`.
+pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
+    let survey = ui.one_survey().ok_or_else(|| ui.nothing())?;
+    let view = ui.seen(state.results().journey(&ui.viewer, ui.period(), &survey).await)?;
+    let tr = ui.tr;
+    let most = view.steps.iter().map(|step| step.heard).max().unwrap_or_default();
+    let steps = view.steps.iter().map(|one| step(tr, one, most)).collect();
+    let page = Journey { frame: ui.framed(tr.t("page-journey"), Surveys::One), steps, tr };
+    Ok(Html(page.render()?))
+}

@@ -1,0 +1,54 @@
+//! The dashboard: one file per page over what the viewer's role may see ([`crate::store::rules`]), made on the server,
+//! in English and Dutch. Pages decide nothing: a view that is refused is a page that says so.
+
+mod agents;
+mod assets;
+mod board;
+mod calls;
+mod charts;
+mod frame;
+mod journey;
+mod mine;
+mod mystery;
+mod operations;
+mod overview;
+mod queues;
+mod running;
+mod sampling;
+mod sign_in;
+mod words;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::web::{WebState, guard};
+
+/// Every page, for people who sign in.
+pub fn router(state: WebState) -> Router {
+    Router::new()
+        .route("/", get(frame::home))
+        .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
+        .route("/sign-in/once", get(sign_in::once))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
+        .route("/overview", get(overview::page))
+        .route("/agents", get(agents::list))
+        .route("/agents/{agent}", get(agents::one))
+        .route("/queues", get(queues::list))
+        .route("/queues/{queue}", get(queues::one))
+        .route("/why", get(overview::why))
+        .route("/journey", get(journey::page))
+        .route("/sampling", get(sampling::page))
+        .route("/mystery", get(mystery::page))
+        .route("/running", get(running::page))
+        .route("/running/stream", get(running::stream))
+        .route("/my-weeks", get(mine::page))
+        .route("/calls", get(calls::ask).post(calls::list))
+        .route("/calls/{call}", get(calls::ask_one).post(calls::one))
+        .route("/calls/{call}/recordings/{recording}", post(calls::recording))
+        .route("/operations", get(operations::page))
+        .route("/assets/{*name}", get(assets::serve))
+        .layer(axum::middleware::from_fn(words::remember))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), guard))
+        .with_state(state)
+}

@@ -1,0 +1,50 @@
+//! Mystery and trial calls, beside what customers say of the same agents.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+
+use super::agents::heads;
+use super::board::{self, Shown};
+use super::frame::{Answer, Frame, Surveys, Ui};
+use super::words::Tongue;
+use crate::web::WebState;
+
+struct Row {
+    agent: String,
+    origin: String,
+    calls: u64,
+    cells: Vec<(Option<Shown>, Option<Shown>)>,
+}
+
+#[derive(Template)]
+#[template(path = "mystery.html")]
+struct Mystery {
+    frame: Frame,
+    tr: Tongue,
+    heads: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// `/mystery`.
+pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
+    let view = ui.seen(state.results().mystery(&ui.viewer, ui.period()).await)?;
+    let tr = ui.tr;
+    let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
+    let row = |row: &crate::store::rules::MysteryRow| Row {
+        agent: row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string),
+        origin: tr.t(&format!("origin-{}", row.origin.as_str())),
+        calls: row.board.responses.funnel.offered,
+        cells: figures
+            .iter()
+            .map(|f| (board::cell(tr, &row.board.scores, *f), board::cell(tr, &row.customers, *f)))
+            .collect(),
+    };
+    let page = Mystery {
+        frame: ui.framed(tr.t("page-mystery"), Surveys::None),
+        heads: heads(tr, &figures),
+        rows: view.rows.iter().map(row).collect(),
+        tr,
+    };
+    Ok(Html(page.render()?))
+}

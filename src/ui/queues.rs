@@ -1,0 +1,65 @@
+//! Queues: all of them, and one.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Html;
+
+use super::agents::{Detail, Row, heads};
+use super::board::{self, BoardView};
+use super::frame::{Answer, Frame, Surveys, Ui, encoded};
+use super::words::Tongue;
+use crate::store::rules::QueueName;
+use crate::web::WebState;
+
+#[derive(Template)]
+#[template(path = "queues.html")]
+struct Queues {
+    frame: Frame,
+    tr: Tongue,
+    heads: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// `/queues`.
+pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
+    let view = ui.seen(state.results().queues(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
+    let tr = ui.tr;
+    let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
+    let row = |row: &crate::store::rules::QueueRow| {
+        let (name, href) = match &row.queue {
+            QueueName::Queue(queue) => {
+                (queue.to_string(), Some(ui.to(&format!("/queues/{}", encoded(queue.as_str())))))
+            }
+            QueueName::None => (tr.t("no-queue"), None),
+            QueueName::Several => (tr.t("several-queues"), None),
+        };
+        Row { href, ..Row::new(tr, name, &figures, &row.board) }
+    };
+    let page = Queues {
+        frame: ui.framed(tr.t("page-queues"), Surveys::Any),
+        heads: heads(tr, &figures),
+        rows: view.rows.iter().map(row).collect(),
+        tr,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// `/queues/{queue}`.
+pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(queue): Path<String>) -> Answer {
+    let queue = queue.parse().map_err(|_| ui.nothing())?;
+    let view = ui.seen(state.results().queue(&ui.viewer, &queue, ui.period()).await)?;
+    let tr = ui.tr;
+    let page = Detail {
+        frame: ui.framed(view.queue.to_string(), Surveys::None),
+        under: String::new(),
+        back: ui.to("/queues"),
+        back_label: tr.t("page-queues"),
+        board: BoardView::new(tr, &view.sampled),
+        controls: Vec::new(),
+        trends: board::trends(tr, &view.weeks),
+        reasons: board::reasons(tr, &view.choices),
+        beside: board::beside(tr, &view.beside),
+        tr,
+    };
+    Ok(Html(page.render()?))
+}

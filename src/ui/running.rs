@@ -1,0 +1,90 @@
+//! The calls that run now, as they change. No answers are shown, only how many there are.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::WatchStream;
+
+use super::frame::{Answer, Frame, Refusal, Ui};
+use super::words::{Tongue, spoken};
+use crate::call::RunningCall;
+use crate::domain::{Role, Viewer};
+use crate::web::WebState;
+
+/// Changes are told no more often than this.
+const EVERY: Duration = Duration::from_millis(500);
+/// Calls on the page; more are only counted.
+const ROWS_MAX: usize = 100;
+
+struct Row {
+    agent: String,
+    queue: String,
+    survey: String,
+    origin: String,
+    question: String,
+    answers: usize,
+    since: String,
+}
+
+#[derive(Template)]
+#[template(path = "running_rows.html")]
+struct Rows {
+    tr: Tongue,
+    rows: Vec<Row>,
+    all: usize,
+}
+
+#[derive(Template)]
+#[template(path = "running.html")]
+struct Running {
+    frame: Frame,
+    tr: Tongue,
+    rows: String,
+}
+
+/// The calls of the viewer's teams.
+fn rows(tr: Tongue, viewer: &Viewer, state: &WebState) -> Rows {
+    let live = state.parts.live.load();
+    let policy = &live.config.policy;
+    let sees = |call: &RunningCall| {
+        let team = call.agent.as_ref().and_then(|agent| policy.team_of(agent));
+        viewer.teams.is_empty() || team.is_some_and(|team| viewer.teams.contains(team))
+    };
+    let calls: Vec<RunningCall> = state.parts.running.snapshot().into_iter().filter(sees).collect();
+    let dash = || "\u{2013}".to_owned();
+    let now = Timestamp::now();
+    let row = |call: &RunningCall| Row {
+        agent: call.agent.as_ref().map_or_else(dash, ToString::to_string),
+        queue: call.queue.as_ref().map_or_else(dash, ToString::to_string),
+        survey: call.survey.to_string(),
+        origin: tr.t(&format!("origin-{}", call.origin.as_str())),
+        question: call.question.as_deref().map_or_else(dash, spoken),
+        answers: call.answers,
+        since: format!("{}\u{a0}s", now.duration_since(call.since).as_secs().max(0)),
+    };
+    Rows { tr, rows: calls.iter().take(ROWS_MAX).map(row).collect(), all: calls.len() }
+}
+
+/// `/running`.
+pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
+    ui.only(Role::Supervisor)?;
+    let rows = rows(ui.tr, &ui.viewer, &state).render()?;
+    Ok(Html(Running { frame: ui.frame(ui.tr.t("page-running")), tr: ui.tr, rows }.render()?))
+}
+
+/// `/running/stream`: the table again whenever something has changed.
+pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    ui.only(Role::Supervisor)?;
+    let changes = WatchStream::new(state.parts.running.changes()).throttle(EVERY);
+    let events = changes.map(move |_| {
+        let text = rows(ui.tr, &ui.viewer, &state).render().unwrap_or_default();
+        Ok::<_, Infallible>(Event::default().data(text))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}

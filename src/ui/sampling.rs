@@ -1,0 +1,73 @@
+//! Whether calls were chosen as the rule says: nobody picks their own callers.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+
+use super::frame::{Answer, Frame, Surveys, Ui};
+use super::words::Tongue;
+use crate::scoring::Verdict;
+use crate::store::rules::SamplingRow;
+use crate::web::WebState;
+
+struct Row {
+    agent: String,
+    team: String,
+    eligible: u64,
+    selected: u64,
+    expected: String,
+    verdict: String,
+    class: &'static str,
+    agent_hung_up: u64,
+    caller_hung_up: u64,
+    excluded: u64,
+    sent: u64,
+}
+
+#[derive(Template)]
+#[template(path = "sampling.html")]
+struct Sampling {
+    frame: Frame,
+    tr: Tongue,
+    rows: Vec<Row>,
+    offered: u64,
+    orphans: u64,
+    sent: u64,
+}
+
+fn row(tr: Tongue, row: &SamplingRow) -> Row {
+    let of = &row.expected;
+    let (id, class) = match row.verdict {
+        Verdict::Below => ("verdict-below", "bad"),
+        Verdict::Within => ("verdict-within", "same"),
+        Verdict::Above => ("verdict-above", "bad"),
+    };
+    Row {
+        agent: row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string),
+        team: row.team.as_ref().map(ToString::to_string).unwrap_or_default(),
+        eligible: row.eligible,
+        selected: row.selected,
+        expected: format!("{} ({} \u{2013} {})", tr.number(of.value, 1), tr.number(of.low, 0), tr.number(of.high, 0)),
+        verdict: tr.t(id),
+        class,
+        agent_hung_up: row.agent_hung_up,
+        caller_hung_up: row.caller_hung_up,
+        excluded: row.excluded,
+        sent: row.sent,
+    }
+}
+
+/// `/sampling`.
+pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
+    let view = ui.seen(state.results().sampling(&ui.viewer, ui.period()).await)?;
+    let tr = ui.tr;
+    let page = Sampling {
+        frame: ui.framed(tr.t("page-sampling"), Surveys::None),
+        rows: view.rows.iter().map(|one| row(tr, one)).collect(),
+        offered: view.offered,
+        orphans: view.orphans,
+        sent: view.sent,
+        tr,
+    };
+    Ok(Html(page.render()?))
+}

@@ -1,0 +1,160 @@
+//! Coming in and going out.
+
+use std::sync::PoisonError;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum_extra::extract::CookieJar;
+use serde::Deserialize;
+use tracing::{error, info};
+
+use super::frame::{self, Frame};
+use super::words::Tongue;
+use crate::access::AccessError;
+use crate::web::{self, SignedIn, Source, WebState, local_path};
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(super) struct Given {
+    name: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// Where to go afterwards.
+#[derive(Deserialize)]
+pub(super) struct Wish {
+    #[serde(default)]
+    next: String,
+}
+
+/// A one-time link.
+#[derive(Deserialize)]
+pub(super) struct Link {
+    #[serde(default)]
+    token: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn {
+    frame: Frame,
+    tr: Tongue,
+    next: String,
+    name: String,
+    fault: Option<String>,
+}
+
+fn page(tr: Tongue, status: StatusCode, next: String, name: String, fault: Option<String>) -> Response {
+    let page = SignIn { frame: frame::outside(tr, "sign-in", "/sign-in"), tr, next, name, fault };
+    match page.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(cause) => failed(&cause),
+    }
+}
+
+fn failed(cause: &dyn std::fmt::Display) -> Response {
+    error!("Signing in or out failed: {cause}");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// `GET /sign-in`.
+pub(super) async fn form(uri: Uri, headers: HeaderMap, Query(wish): Query<Wish>) -> Response {
+    page(Tongue::asked(uri.query(), &headers), StatusCode::OK, wish.next, String::new(), None)
+}
+
+/// `POST /sign-in`.
+pub(super) async fn sign_in(
+    State(state): State<WebState>,
+    Source(source): Source,
+    headers: HeaderMap,
+    jar: CookieJar,
+    Form(given): Form<Given>,
+) -> Response {
+    let tr = Tongue::asked(None, &headers);
+    let guesses = || state.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = tokio::time::Instant::now().into_std();
+    let wait = guesses().try_one(&given.name, source, now);
+    if let Some(wait) = wait {
+        let seconds = wait.as_secs() + 1;
+        let fault = tr.x("sign-in-wait", seconds);
+        let page = page(tr, StatusCode::TOO_MANY_REQUESTS, given.next, given.name, Some(fault));
+        return ([("retry-after", seconds.to_string())], page).into_response();
+    }
+    match state.access.user(&given.name, given.password).await {
+        Ok(Some(user)) => {
+            guesses().right(&given.name, source);
+            let next = if local_path(&given.next) { given.next } else { "/".to_owned() };
+            begin(&state, jar, &user.viewer, &next).await
+        }
+        Ok(None) => {
+            info!(%source, "A sign-in was refused");
+            let fault = tr.t("sign-in-wrong");
+            page(tr, StatusCode::UNAUTHORIZED, given.next, given.name, Some(fault))
+        }
+        Err(cause) => failed(&cause),
+    }
+}
+
+/// Puts it on record, and begins a session in the place of the one that there may be.
+async fn begin(state: &WebState, jar: CookieJar, viewer: &crate::domain::Viewer, next: &str) -> Response {
+    let note = crate::store::Note::of(viewer, "sign_in", String::new(), "");
+    if let Err(cause) = state.parts.store.note(note).await {
+        return failed(&cause);
+    }
+    let begun = async {
+        let jar = web::end(state, jar).await?;
+        web::begin(state, jar, viewer.user).await
+    };
+    match begun.await {
+        Ok(jar) => (jar, Redirect::to(next)).into_response(),
+        Err(cause) => failed(&cause),
+    }
+}
+
+/// `GET /sign-in/once`: a link that signs in once.
+pub(super) async fn once(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+    jar: CookieJar,
+    Query(link): Query<Link>,
+) -> Response {
+    match state.access.use_link(&link.token).await {
+        Ok(Some(user)) => begin(&state, jar, &user.viewer, "/").await,
+        Ok(None) => {
+            let tr = Tongue::asked(None, &headers);
+            let fault = Some(tr.t("link-over"));
+            page(tr, StatusCode::UNAUTHORIZED, String::new(), String::new(), fault)
+        }
+        Err(cause) => failed(&cause),
+    }
+}
+
+/// `POST /sign-out`.
+pub(super) async fn sign_out(State(state): State<WebState>, jar: CookieJar) -> Response {
+    left(web::end(&state, jar).await)
+}
+
+/// `POST /sign-out/everywhere`.
+pub(super) async fn sign_out_everywhere(
+    who: SignedIn,
+    State(state): State<WebState>,
+    jar: CookieJar,
+) -> Response {
+    let ended = async {
+        state.access.sign_out_everywhere(who.viewer.user).await?;
+        web::end(&state, jar).await
+    };
+    left(ended.await)
+}
+
+fn left(ended: Result<CookieJar, AccessError>) -> Response {
+    match ended {
+        Ok(jar) => (jar, Redirect::to("/sign-in")).into_response(),
+        Err(cause) => failed(&cause),
+    }
+}

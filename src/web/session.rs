@@ -1,0 +1,168 @@
+//! Who is signed in: a cookie that names a session, and what every answer to a browser carries.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
+
+use super::WebState;
+use crate::access::AccessError;
+use crate::domain::{UserId, Viewer};
+
+/// What a page may load and do: what comes from here, and nothing written into it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// A request of somebody who has signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// What they may see.
+    pub viewer: Viewer,
+    /// The name that they signed in with.
+    pub name: String,
+}
+
+impl FromRequestParts<WebState> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Response> {
+        let jar = CookieJar::from_headers(&parts.headers);
+        if let Some(cookie) = jar.get(cookie_name(state)) {
+            match state.access.session(cookie.value(), state.session_rules()).await {
+                Ok(Some(user)) => return Ok(Self { viewer: user.viewer, name: user.name }),
+                Ok(None) => {}
+                Err(cause) => {
+                    tracing::error!(%cause, "A session could not be looked up");
+                    return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+                }
+            }
+        }
+        let next = parts.uri.path();
+        let known = parts.method == Method::GET && next != "/" && local_path(next);
+        Err(Redirect::to(&if known { format!("/sign-in?next={next}") } else { "/sign-in".into() })
+            .into_response())
+    }
+}
+
+/// Where a request comes from; a proxy's word is taken only where the configuration says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Source(pub IpAddr);
+
+impl FromRequestParts<WebState> for Source {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, StatusCode> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let told = || {
+            let header = parts.headers.get_all("x-forwarded-for").into_iter().next_back()?;
+            header.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+        };
+        let forwarded = state.parts.live.load().config.web.forwarded;
+        let source = if forwarded { told().or(peer) } else { peer };
+        source.map(Self).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// Begins a session; gives its cookie.
+///
+/// # Errors
+/// The database's.
+pub async fn begin(state: &WebState, jar: CookieJar, user: UserId) -> Result<CookieJar, AccessError> {
+    let secret = state.access.begin_session(user).await?;
+    Ok(jar.add(cookie(state, secret)))
+}
+
+/// Ends the session of a cookie, and takes the cookie away.
+///
+/// # Errors
+/// The database's.
+pub async fn end(state: &WebState, jar: CookieJar) -> Result<CookieJar, AccessError> {
+    if let Some(cookie) = jar.get(cookie_name(state)) {
+        state.access.end_session(cookie.value()).await?;
+    }
+    Ok(jar.remove(cookie(state, String::new())))
+}
+
+/// A cookie of this prefix is taken by browsers only over TLS, so it has another name where there is none.
+fn cookie_name(state: &WebState) -> &'static str {
+    if state.parts.live.load().config.web.is_secure() { "__Host-aftercall" } else { "aftercall" }
+}
+
+fn cookie(state: &WebState, secret: String) -> Cookie<'static> {
+    Cookie::build((cookie_name(state), secret))
+        .http_only(true)
+        .secure(state.parts.live.load().config.web.is_secure())
+        .same_site(SameSite::Lax)
+        .path("/")
+        .build()
+}
+
+/// Whether a text is a path on this site that one may be sent to.
+#[must_use]
+pub fn local_path(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~%@+".contains(c);
+    text.starts_with('/') && !text.starts_with("//") && text.chars().all(plain)
+}
+
+/// Refuses what another site makes a browser do, and puts on every answer what keeps browsers from harm.
+pub async fn guard(State(state): State<WebState>, request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let mut response = if safe || is_own(request.headers()) {
+        next.run(request).await
+    } else {
+        (StatusCode::FORBIDDEN, "This came from another site and was refused.\n").into_response()
+    };
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if state.parts.live.load().config.web.is_secure() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
+}
+
+/// Whether a browser says that its user did this here. All browsers of the last years say it over TLS and on localhost.
+fn is_own(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin" || site == "none")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_another_site() {
+        for good in ["/", "/overview", "/agents/anna%20b"] {
+            assert!(local_path(good), "{good}");
+        }
+        for bad in ["", "overview", "//evil.example", "https://evil.example", "/\\evil.example", "/a?b", "/a\nb"] {
+            assert!(!local_path(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_own_requests_change_something() {
+        let with = |site: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            headers
+        };
+        assert!(is_own(&with("same-origin")) && is_own(&with("none")));
+        assert!(!is_own(&with("cross-site")) && !is_own(&with("same-site")) && !is_own(&HeaderMap::new()));
+    }
+}
