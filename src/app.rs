@@ -23,11 +23,13 @@ use crate::observe;
 use crate::selection::{Lists, Selector};
 use crate::sip::{CallSignals, Closed, Endpoint};
 use crate::speech::Recognisers;
-use crate::store::{Health, Store};
+use crate::store::{Health, Store, retention};
 use crate::web::{self, WebState};
 
 /// How often the disk is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often what is old is erased.
+const ERASE_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// What a second SIGTERM leaves for goodbyes.
 const GOODBYE_MAX: Duration = Duration::from_secs(15);
 
@@ -69,12 +71,27 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
             metrics.run_upkeep();
         }
     });
+    let age = tokio::spawn(erase_by_age(Arc::clone(&service.parts)));
     let outcome = service.run(incoming, &file).await;
     upkeep.abort();
+    age.abort();
     for task in page.into_iter().chain(web) {
         task.abort();
     }
     outcome
+}
+
+/// Erases at the start and once a day what the policy keeps no longer.
+async fn erase_by_age(parts: Shared) {
+    loop {
+        let policy = parts.live.load().config.policy.clone();
+        match retention::run_once(&parts.store, &policy, Timestamp::now()).await {
+            Ok(Some((erased, _))) => info!("Erased by age: {erased:?}"),
+            Ok(None) => {}
+            Err(error) => error!("Erasing by age failed, and is tried again tomorrow: {error}"),
+        }
+        tokio::time::sleep(ERASE_EVERY).await;
+    }
 }
 
 struct Service {
@@ -92,6 +109,7 @@ impl Service {
     async fn start(live: Live, data: &Path) -> anyhow::Result<(Self, mpsc::Receiver<CallSignals>)> {
         let config = &live.config;
         let (store, orphans) = Store::open(&config.store, data).await.context("the database")?;
+        store.set_cell_min(config.policy.cell_min).await.context("the database")?;
         let selector = selector(&store, &live).await?;
         let media = MediaEngine::start(&config.media).context("[media]")?;
         let (endpoint, sip, incoming) = Endpoint::bind(&config.listener, &config.sip, &config.trunk)?;
@@ -211,6 +229,9 @@ impl Service {
         if let Err(error) = reloaded {
             error!("The new configuration is refused, the old one stays: {error:#}");
             return;
+        }
+        if let Err(error) = self.parts.store.set_cell_min(live.config.policy.cell_min).await {
+            error!("The policy's smallest cell could not be stored, the old one stays: {error}");
         }
         self.parts.live.store(Arc::new(live));
         info!("Took the new configuration; running calls keep the old one");

@@ -58,7 +58,8 @@ impl Guesses {
             self.pairs.retain(|_, pair| now.saturating_duration_since(pair.last) <= FORGOTTEN_AFTER);
         }
         if self.pairs.len() >= PAIRS_MAX
-            && let Some(oldest) = self.pairs.iter().min_by_key(|(_, pair)| pair.last).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                self.pairs.iter().min_by_key(|(_, pair)| pair.last).map(|(key, _)| key.clone())
         {
             self.pairs.remove(&oldest);
         }

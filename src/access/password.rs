@@ -45,11 +45,7 @@ impl Passwords {
     }
 
     /// Whether a password is the one of a hash; without a hash the answer is no, after the same work.
-    pub(super) async fn is_right(
-        &self,
-        hash: Option<String>,
-        password: String,
-    ) -> Result<bool, AccessError> {
+    pub(super) async fn is_right(&self, hash: Option<String>, password: String) -> Result<bool, AccessError> {
         let known = hash.is_some() && password.chars().count() <= PASSWORD_MAX;
         let _room = self.room.acquire().await.map_err(|_| AccessError::Hash)?;
         let right = tokio::task::spawn_blocking(move || {

@@ -45,7 +45,11 @@ impl Access {
     ///
     /// # Errors
     /// The database's.
-    pub async fn session(&self, secret: &str, rules: SessionRules) -> Result<Option<UserSummary>, AccessError> {
+    pub async fn session(
+        &self,
+        secret: &str,
+        rules: SessionRules,
+    ) -> Result<Option<UserSummary>, AccessError> {
         let now = Timestamp::now().as_microsecond();
         let select = format!(
             "SELECT {COLUMNS}, seen_us FROM sessions JOIN users ON users.id = sessions.user_id \
@@ -79,7 +83,9 @@ impl Access {
     /// # Errors
     /// The database's.
     pub async fn sign_out_everywhere(&self, user: UserId) -> Result<(), AccessError> {
-        for delete in ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM sign_in_links WHERE user_id = $1"] {
+        for delete in
+            ["DELETE FROM sessions WHERE user_id = $1", "DELETE FROM sign_in_links WHERE user_id = $1"]
+        {
             sqlx::query(delete).bind(user.0.as_bytes().to_vec()).execute(&self.pool).await?;
         }
         Ok(())

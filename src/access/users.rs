@@ -62,7 +62,8 @@ pub struct UserSummary {
 }
 
 /// The columns that make a [`UserSummary`].
-pub(super) const COLUMNS: &str = "users.id, users.name, users.role, users.agent, users.teams, users.disabled_us";
+pub(super) const COLUMNS: &str =
+    "users.id, users.name, users.role, users.agent, users.teams, users.disabled_us";
 
 impl UserSummary {
     pub(super) fn from_row(row: &SqliteRow) -> Result<Self, AccessError> {
@@ -149,7 +150,8 @@ impl Access {
     /// # Errors
     /// The database's; [`AccessError::Hash`].
     pub async fn user(&self, name: &str, password: String) -> Result<Option<UserSummary>, AccessError> {
-        let select = format!("SELECT {COLUMNS}, users.hash FROM users WHERE name = $1 AND disabled_us IS NULL");
+        let select =
+            format!("SELECT {COLUMNS}, users.hash FROM users WHERE name = $1 AND disabled_us IS NULL");
         let row = sqlx::query(sqlx::AssertSqlSafe(select)).bind(name).fetch_optional(&self.pool).await?;
         let hash = row.as_ref().map(|row| row.try_get::<String, _>("hash")).transpose()?;
         let right = self.passwords.is_right(hash, password).await?;
@@ -158,8 +160,7 @@ impl Access {
 
     pub(super) async fn user_of(&self, name: &str) -> Result<UserId, AccessError> {
         let select = "SELECT id FROM users WHERE name = $1 AND disabled_us IS NULL";
-        let id: Option<Vec<u8>> =
-            sqlx::query_scalar(select).bind(name).fetch_optional(&self.pool).await?;
+        let id: Option<Vec<u8>> = sqlx::query_scalar(select).bind(name).fetch_optional(&self.pool).await?;
         let id = id.ok_or(AccessError::NoUser)?;
         Ok(UserId(Uuid::from_slice(&id).map_err(|_| AccessError::Damaged(name.to_owned()))?))
     }

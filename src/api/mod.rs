@@ -3,6 +3,7 @@
 
 mod auth;
 mod problem;
+mod reports;
 mod responses;
 mod running;
 mod surveys;
@@ -39,6 +40,7 @@ impl utoipa::Modify for Tokens {
 pub fn router(state: WebState) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(surveys::list))
+        .routes(routes!(reports::one))
         .routes(routes!(responses::list))
         .routes(routes!(responses::export_csv))
         .routes(routes!(responses::export_ndjson))

@@ -63,8 +63,7 @@ pub(super) async fn one(
     let kind: Kind = serde_json::from_value(Value::String(kind))
         .map_err(|_| Problem::new(axum::http::StatusCode::NOT_FOUND, "there is no such report".to_owned()))?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
-    let period: Period =
-        wanted.period.parse().map_err(|error| Problem::wrong(format!("period: {error}")))?;
+    let period: Period = wanted.period.parse().map_err(|error| Problem::wrong(format!("period: {error}")))?;
     let survey: Option<SurveyId> = match &wanted.survey {
         Some(name) => Some(name.parse().map_err(|error| Problem::wrong(format!("survey: {error}")))?),
         None => None,
@@ -95,9 +94,7 @@ fn json(report: &impl Serialize) -> Result<Value, Problem> {
 impl From<ViewError> for Problem {
     fn from(error: ViewError) -> Self {
         match error {
-            ViewError::Denied(denied) => {
-                Self::new(axum::http::StatusCode::FORBIDDEN, denied.to_string())
-            }
+            ViewError::Denied(denied) => Self::new(axum::http::StatusCode::FORBIDDEN, denied.to_string()),
             ViewError::Store(error) => error.into(),
         }
     }

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::Global;
 use super::filter::Filter;
-use crate::story::{seconds, tell};
 use crate::domain::{CallId, CallRef, Disposition};
 use crate::store::{CallFilter, CallSummary, Views};
+use crate::story::{seconds, tell};
 
 /// Calls shown when nothing says how many.
 const LIMIT: u32 = 50;

@@ -8,10 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::domain::{AgentId, Origin, QueueId, SurveyId};
 
 /// Units of time.
-pub(super) mod micros {
-    /// Microseconds in a millisecond.
-    pub(crate) const MS: i64 = 1000;
-}
+pub(super) mod micros {}
 
 /// Which calls.
 #[derive(Clone, Debug, clap::Args)]

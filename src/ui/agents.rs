@@ -76,7 +76,12 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         href: row.agent.as_ref().map(|agent| ui.to(&format!("/agents/{}", encoded(agent.as_str())))),
         team: row.team.as_ref().map(ToString::to_string).unwrap_or_default(),
         pulled: row.shrunk.map(|shrunk| Shown::new(tr, shrunk.figure, None, &shrunk.estimate, None)),
-        ..Row::new(tr, row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string), &figures, &row.board)
+        ..Row::new(
+            tr,
+            row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string),
+            &figures,
+            &row.board,
+        )
     };
     let pulled = view.rows.iter().find_map(|row| row.shrunk);
     let teams = view.teams.iter().map(|team| Row::new(tr, team.team.to_string(), &figures, &team.board));

@@ -73,7 +73,9 @@ pub(super) struct ChartView {
 fn ends(figure: FigureName, scale: Option<Scale>) -> (f64, f64) {
     match (figure, scale) {
         (FigureName::Nps, _) => (-100.0, 100.0),
-        (FigureName::CsatMean | FigureName::CesMean, Some(scale)) => (f64::from(scale.min), f64::from(scale.max)),
+        (FigureName::CsatMean | FigureName::CesMean, Some(scale)) => {
+            (f64::from(scale.min), f64::from(scale.max))
+        }
         _ => (0.0, 100.0),
     }
 }
@@ -99,7 +101,11 @@ fn span(tr: Tongue, figure: FigureName, low: f64, high: f64) -> String {
 
 /// A share of whole numbers in percent.
 pub(super) fn percent(tr: Tongue, part: u64, whole: u64) -> String {
-    if whole == 0 { "\u{2013}".into() } else { format!("{}\u{a0}%", tr.number(100.0 * ratio(part, whole), 0)) }
+    if whole == 0 {
+        "\u{2013}".into()
+    } else {
+        format!("{}\u{a0}%", tr.number(100.0 * ratio(part, whole), 0))
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
@@ -108,7 +114,13 @@ fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 impl Shown {
-    pub(super) fn new(tr: Tongue, figure: FigureName, scale: Option<Scale>, of: &Estimate, change: Option<Change>) -> Self {
+    pub(super) fn new(
+        tr: Tongue,
+        figure: FigureName,
+        scale: Option<Scale>,
+        of: &Estimate,
+        change: Option<Change>,
+    ) -> Self {
         Self {
             value: value(tr, figure, of.value),
             interval: span(tr, figure, of.low, of.high),
@@ -209,7 +221,8 @@ impl BoardView {
                 bar: charts::bar(ratio(count, funnel.offered)),
             }
         };
-        let outcomes = board.responses.dispositions.iter().filter(|(name, _)| **name != Disposition::NotSelected);
+        let outcomes =
+            board.responses.dispositions.iter().filter(|(name, _)| **name != Disposition::NotSelected);
         let outcome = |(name, count): (&Disposition, &u64)| Bar {
             label: tr.t(&format!("disposition-{}", name.as_str())),
             count: *count,
@@ -385,7 +398,10 @@ mod tests {
         };
         let view = ScoreView::new(Tongue::English, &score);
         let shown = view.tiles[0].shown.as_ref().unwrap();
-        assert_eq!((shown.value.as_str(), shown.interval.as_str()), ("80\u{a0}%", "65\u{a0}% \u{2013} 90\u{a0}%"));
+        assert_eq!(
+            (shown.value.as_str(), shown.interval.as_str()),
+            ("80\u{a0}%", "65\u{a0}% \u{2013} 90\u{a0}%")
+        );
         let change = shown.change.as_ref().unwrap();
         assert_eq!((change.text.as_str(), change.class), ("+12 (+1 \u{2026} +23)", "good"));
         assert!(view.tiles[1].shown.is_none());

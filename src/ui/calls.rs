@@ -87,7 +87,8 @@ struct Call {
 }
 
 fn time(us: i64) -> String {
-    Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    Timestamp::from_microsecond(us)
+        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 fn row(tr: Tongue, call: &CallSummary) -> Row {
@@ -133,7 +134,9 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>, Form(wanted): Fo
     let reason = reason(&ui, &wanted.reason)?;
     let named = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
     let period: Period = match named(&wanted.period) {
-        Some(text) => text.parse().map_err(|error: crate::domain::PeriodError| ui.wrong(&error.to_string()))?,
+        Some(text) => {
+            text.parse().map_err(|error: crate::domain::PeriodError| ui.wrong(&error.to_string()))?
+        }
         None => ui.period(),
     };
     let start = |day: jiff::civil::Date| {
@@ -172,7 +175,8 @@ pub(super) async fn one(
     ui.only(Role::Quality)?;
     let call: CallId = call.parse().map_err(|_| ui.nothing())?;
     let reason = reason(&ui, &why.reason)?;
-    let detail = ui.seen(state.results().call(&ui.viewer, call, &reason).await)?.ok_or_else(|| ui.nothing())?;
+    let detail =
+        ui.seen(state.results().call(&ui.viewer, call, &reason).await)?.ok_or_else(|| ui.nothing())?;
     let tr = ui.tr;
     let line = |entry| match detail.story.first() {
         Some(first) => [seconds(entry, first), tell(&entry.fact)],
@@ -180,14 +184,17 @@ pub(super) async fn one(
     };
     let recording = |fact: &Fact| match fact {
         Fact::Comment { question, recording, .. } => Some((*recording, tr.x("comment-at", question))),
-        Fact::Heard { question, recording: Some(recording), .. } => Some((*recording, tr.x("heard-at", question))),
+        Fact::Heard { question, recording: Some(recording), .. } => {
+            Some((*recording, tr.x("heard-at", question)))
+        }
         _ => None,
     };
     let recordings = detail.story.iter().filter_map(|entry| recording(&entry.fact));
     let comment = |comment: &crate::store::rules::CommentText| {
-        let words = comment.words.as_ref().map(|words| {
-            words.iter().map(|word| word.word.as_str()).collect::<Vec<_>>().join(" ")
-        });
+        let words = comment
+            .words
+            .as_ref()
+            .map(|words| words.iter().map(|word| word.word.as_str()).collect::<Vec<_>>().join(" "));
         (words.unwrap_or_else(|| tr.t("erased")), comment.key_words.join(", "))
     };
     let summary = &detail.summary;

@@ -86,9 +86,20 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
     let lower = points.iter().rev().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.low)));
     let band: Vec<String> = upper.chain(lower).collect();
     let path: Vec<String> = points.iter().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.value))).collect();
-    let _ = write!(svg, "<polygon class=\"band\" points=\"{}\"/><polyline class=\"line\" points=\"{}\"/>", band.join(" "), path.join(" "));
+    let _ = write!(
+        svg,
+        "<polygon class=\"band\" points=\"{}\"/><polyline class=\"line\" points=\"{}\"/>",
+        band.join(" "),
+        path.join(" ")
+    );
     if let [only] = points {
-        let _ = write!(svg, "<line class=\"whisker\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>", x(only.x), y(only.low), y(only.high));
+        let _ = write!(
+            svg,
+            "<line class=\"whisker\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>",
+            x(only.x),
+            y(only.low),
+            y(only.high)
+        );
     }
     let every = points.len().div_ceil(5).max(1);
     for (index, point) in points.iter().enumerate() {
@@ -104,7 +115,13 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
         );
         if index % every == 0 {
             let short = point.label.split_once('-').map_or(point.label.as_str(), |(_, week)| week);
-            let _ = write!(svg, "<text class=\"axis middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", x(point.x), HEIGHT - 7.0, escaped(short));
+            let _ = write!(
+                svg,
+                "<text class=\"axis middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                x(point.x),
+                HEIGHT - 7.0,
+                escaped(short)
+            );
         }
     }
     svg + "</svg>"
@@ -116,7 +133,15 @@ mod tests {
 
     #[test]
     fn charts_hold_no_styles_and_escape_their_texts() {
-        let point = |x, value| Point { x, label: "2026-W47".into(), value, low: value - 5.0, high: value + 5.0, n: 9, marked: false };
+        let point = |x, value| Point {
+            x,
+            label: "2026-W47".into(),
+            value,
+            low: value - 5.0,
+            high: value + 5.0,
+            n: 9,
+            marked: false,
+        };
         let svg = line(Tongue::Dutch, &[point(1.0, 50.0), point(3.0, 200.0)], (0.0, 100.0), "a <b> \"c\"");
         assert!(svg.contains("a &lt;b&gt; &quot;c&quot;") && !svg.contains("style="));
         assert!(svg.contains("50,0 (n 9)"));

@@ -147,7 +147,8 @@ fn address(path: &str, query: &BTreeMap<String, String>, change: &[(&str, Option
             None => query.remove(*name),
         };
     }
-    let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    let pairs: Vec<String> =
+        query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
@@ -230,7 +231,11 @@ impl Ui {
         let named = if matches!(surveys, Surveys::One) { self.one_survey() } else { self.survey() };
         let mut choices: Vec<Choice> = Vec::new();
         if matches!(surveys, Surveys::Any) {
-            choices.push(Choice { value: String::new(), label: self.tr.t("all-surveys"), chosen: named.is_none() });
+            choices.push(Choice {
+                value: String::new(),
+                label: self.tr.t("all-surveys"),
+                chosen: named.is_none(),
+            });
         }
         if !matches!(surveys, Surveys::None) {
             choices.extend(self.surveys.iter().map(|survey| Choice {
@@ -340,7 +345,10 @@ mod tests {
     #[test]
     fn addresses_keep_their_filters() {
         let query = BTreeMap::from([("period".to_owned(), "2026-11".to_owned())]);
-        assert_eq!(address("/agents", &query, &[("survey", Some("a b&c".into()))]), "/agents?period=2026-11&survey=a%20b%26c");
+        assert_eq!(
+            address("/agents", &query, &[("survey", Some("a b&c".into()))]),
+            "/agents?period=2026-11&survey=a%20b%26c"
+        );
         assert_eq!(address("/agents", &query, &[("period", None)]), "/agents");
     }
 }

@@ -74,7 +74,11 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
     let config = &live.config;
     let trunk = |trunk: &crate::config::TrunkConfig| {
         let sources: Vec<String> = trunk.sources.iter().map(ToString::to_string).collect();
-        [trunk.name.to_string(), sources.join(", "), trunk.language.as_ref().map(ToString::to_string).unwrap_or_default()]
+        [
+            trunk.name.to_string(),
+            sources.join(", "),
+            trunk.language.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ]
     };
     let survey = |survey: &crate::dialogue::Survey| {
         let languages: Vec<String> = survey.languages.iter().map(ToString::to_string).collect();

@@ -47,7 +47,12 @@ fn row(tr: Tongue, row: &SamplingRow) -> Row {
         team: row.team.as_ref().map(ToString::to_string).unwrap_or_default(),
         eligible: row.eligible,
         selected: row.selected,
-        expected: format!("{} ({} \u{2013} {})", tr.number(of.value, 1), tr.number(of.low, 0), tr.number(of.high, 0)),
+        expected: format!(
+            "{} ({} \u{2013} {})",
+            tr.number(of.value, 1),
+            tr.number(of.low, 0),
+            tr.number(of.high, 0)
+        ),
         verdict: tr.t(id),
         class,
         agent_hung_up: row.agent_hung_up,

@@ -23,7 +23,8 @@ static DUTCH: LazyLock<FluentBundle<FluentResource>> =
     LazyLock::new(|| bundle("nl", include_str!("locales/nl.ftl")));
 
 fn bundle(language: &str, text: &str) -> FluentBundle<FluentResource> {
-    let mut bundle = FluentBundle::new_concurrent(language.parse::<LanguageIdentifier>().into_iter().collect());
+    let mut bundle =
+        FluentBundle::new_concurrent(language.parse::<LanguageIdentifier>().into_iter().collect());
     bundle.set_use_isolating(false);
     // A test holds the files to be without faults; what is well-formed of a file with one is used.
     let resource = FluentResource::try_new(text.to_owned()).unwrap_or_else(|(resource, _)| resource);
@@ -51,13 +52,16 @@ impl Tongue {
     }
 
     fn of_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tongue| code.get(..2).is_some_and(|two| two.eq_ignore_ascii_case(tongue.code())))
+        Self::ALL
+            .into_iter()
+            .find(|tongue| code.get(..2).is_some_and(|two| two.eq_ignore_ascii_case(tongue.code())))
     }
 
     /// As the address, the cookie or the browser asks, in this order.
     pub(super) fn asked(query: Option<&str>, headers: &HeaderMap) -> Self {
         let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        let mut cookie = cookies.flat_map(|value| value.split("; ")).filter_map(|one| one.strip_prefix("lang="));
+        let mut cookie =
+            cookies.flat_map(|value| value.split("; ")).filter_map(|one| one.strip_prefix("lang="));
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let accepted = accepted.unwrap_or_default().split(',');
         in_query(query)
@@ -107,7 +111,11 @@ impl Tongue {
 }
 
 fn in_query(query: Option<&str>) -> Option<Tongue> {
-    query.unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("lang=")).find_map(Tongue::of_code)
+    query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("lang="))
+        .find_map(Tongue::of_code)
 }
 
 /// Keeps the language that an address asks for.

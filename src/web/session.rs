@@ -150,7 +150,9 @@ mod tests {
         for good in ["/", "/overview", "/agents/anna%20b"] {
             assert!(local_path(good), "{good}");
         }
-        for bad in ["", "overview", "//evil.example", "https://evil.example", "/\\evil.example", "/a?b", "/a\nb"] {
+        for bad in
+            ["", "overview", "//evil.example", "https://evil.example", "/\\evil.example", "/a?b", "/a\nb"]
+        {
             assert!(!local_path(bad), "{bad}");
         }
     }

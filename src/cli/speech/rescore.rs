@@ -10,12 +10,12 @@ use comfy_table::Table;
 use jiff::Timestamp;
 
 use crate::cli::Global;
-use crate::story::meant;
 use crate::config;
 use crate::domain::{Entry, Fact, Hearing};
 use crate::speech::check::fit;
 use crate::speech::{Pool, installed, session};
 use crate::store::{Batch, Kept, Privacy, Store, Vault};
+use crate::story::meant;
 
 /// How long recognisers may take to load their models.
 const READY_MAX: Duration = Duration::from_secs(60);
