@@ -267,10 +267,9 @@ fn csv_line(call: &Held) -> String {
     ];
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let guarded = cells.map(|cell| guard(cell.unwrap_or_default()));
-    match writer.write_record(&guarded).map(|()| writer.into_inner()) {
-        Ok(Ok(line)) => String::from_utf8(line).unwrap_or_default(),
-        Ok(Err(_)) | Err(_) => String::new(), // Memory does not fail.
-    }
+    // Memory does not fail.
+    writer.write_record(&guarded).ok();
+    writer.into_inner().ok().and_then(|line| String::from_utf8(line).ok()).unwrap_or_default()
 }
 
 /// A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection").
