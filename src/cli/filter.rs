@@ -7,9 +7,6 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::{AgentId, Origin, QueueId, SurveyId};
 
-/// Units of time.
-pub(super) mod micros {}
-
 /// Which calls.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Filter {
