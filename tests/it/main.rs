@@ -15,3 +15,4 @@ mod speech_workers;
 mod survey;
 mod torture;
 mod voice;
+mod web;

@@ -1,0 +1,205 @@
+//! The dashboard as a browser meets it: signing in, who sees which page, and what every answer carries.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
+
+use crate::harness::{App, config, program};
+
+const PASSWORD: &str = "a password for tests";
+
+/// A started program with a dashboard.
+struct Site {
+    app: App,
+    address: SocketAddr,
+}
+
+/// What came back.
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+
+    /// The cookie of the session, as browsers send it back.
+    fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl Site {
+    fn start() -> Self {
+        let app = App::with(&format!("{}\n[web]\nlisten = \"127.0.0.1:0\"\n", config()));
+        let log = app.log();
+        let address = log.split("The dashboard is on http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = address.and_then(|text| text.parse().ok()).expect("the dashboard listens");
+        Self { app, address }
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
+        let mut stream = TcpStream::connect(self.address).expect("the dashboard listens");
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{kind}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            self.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        Reply { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn get(&self, path: &str, cookie: &str) -> Reply {
+        self.send("GET", path, &format!("Cookie: {cookie}\r\n"), "")
+    }
+
+    fn post(&self, path: &str, cookie: &str, body: &str) -> Reply {
+        self.send("POST", path, &format!("Cookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n"), body)
+    }
+
+    fn add(&self, name: &str, role: &[&str]) {
+        let base = ["--config", "aftercall.toml", "--data", "data", "user", "add", name, "--role"];
+        let mut child = program()
+            .args(base)
+            .args(role)
+            .current_dir(self.app.dir.path())
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut stdin = child.stdin.take().expect("standard input");
+        writeln!(stdin, "{PASSWORD}").expect("a password");
+        drop(stdin);
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    fn sign_in(&self, name: &str) -> String {
+        let reply = self.post("/sign-in", "", &format!("name={name}&password={PASSWORD}").replace(' ', "+"));
+        assert_eq!((reply.status, reply.header("location")), (303, "/"), "{}", reply.body);
+        reply.cookie()
+    }
+}
+
+#[test]
+fn each_role_sees_its_pages_and_no_others() {
+    let site = Site::start();
+    let roles: [(&str, &[&str]); 4] = [
+        ("ann", &["agent", "--agent", "anna"]),
+        ("sue", &["supervisor"]),
+        ("kim", &["quality"]),
+        ("adm", &["admin"]),
+    ];
+    let pages = [
+        ("/my-weeks", "ann"),
+        ("/overview", "sue"),
+        ("/agents", "sue"),
+        ("/agents/anna", "sue"),
+        ("/queues", "sue"),
+        ("/queues/sales", "sue"),
+        ("/why", "sue"),
+        ("/journey?survey=short", "sue"),
+        ("/sampling", "sue"),
+        ("/mystery", "sue"),
+        ("/running", "sue"),
+        ("/calls", "kim"),
+        ("/operations", "adm"),
+    ];
+    for (path, _) in pages {
+        let reply = site.get(path, "");
+        assert_eq!(reply.status, 303, "{path} signed out");
+        assert!(reply.header("location").starts_with("/sign-in?next=/"), "{path}");
+    }
+    for (name, role) in roles {
+        site.add(name, role);
+        let cookie = site.sign_in(name);
+        for (path, who) in pages {
+            let reply = site.get(path, &cookie);
+            assert_eq!(reply.status, if who == name { 200 } else { 403 }, "{path} as {name}: {}", reply.body);
+            let link = format!("href=\"{}\"", path.split('?').next().unwrap_or_default());
+            let linked = reply.body.contains(&link) || path.matches('/').count() > 1;
+            assert!(who != name || linked, "{path} has a link for {name}");
+            assert!(who == name || !reply.body.contains(&link), "{path} has no link for {name}");
+        }
+        assert_eq!(site.get("/nowhere", &cookie).status, 404);
+        let dutch = site.get("/?lang=nl", &cookie);
+        assert!(dutch.header("location").starts_with('/'));
+        let first = format!("{}?lang=nl", dutch.header("location"));
+        assert!(site.get(&first, &cookie).body.contains("<html lang=\"nl\">"));
+        let out = site.post("/sign-out", &cookie, "");
+        assert_eq!(out.header("location"), "/sign-in");
+        assert_eq!(site.get(&first, &cookie).status, 303, "the session is over");
+    }
+}
+
+#[test]
+fn another_site_can_do_nothing_and_headers_keep_browsers_safe() {
+    let site = Site::start();
+    site.add("kim", &["quality"]);
+    let body = format!("name=kim&password={PASSWORD}").replace(' ', "+");
+    for headers in ["", "Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n"] {
+        assert_eq!(site.send("POST", "/sign-in", headers, &body).status, 403, "{headers:?}");
+    }
+    let page = site.get("/sign-in", "");
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src 'self';"));
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    assert_eq!(page.header("cache-control"), "no-store");
+    assert!(!page.body.contains("style=\"") && !page.body.contains("onclick"));
+    assert_eq!(site.get("/assets/aftercall.css", "").header("content-type"), "text/css; charset=utf-8");
+    let english = site.send("GET", "/sign-in", "Accept-Language: en-GB\r\n", "").body;
+    let dutch = site.send("GET", "/sign-in", "Accept-Language: nl-BE, en;q=0.5\r\n", "").body;
+    assert!(english.contains("Password") && dutch.contains("Wachtwoord"));
+
+    let elsewhere = format!("{body}&next=//evil.example/");
+    let reply = site.post("/sign-in", "", &elsewhere);
+    assert_eq!((reply.status, reply.header("location")), (303, "/"));
+    let cookie = reply.header("set-cookie");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"),
+        "{cookie}"
+    );
+    let no_reason = site.post("/calls", &reply.cookie(), "reason=+a+");
+    assert_eq!(no_reason.status, 400, "single calls want a reason");
+    let with_reason = site.post("/calls", &reply.cookie(), "reason=complaint+12");
+    assert_eq!(with_reason.status, 200);
+}
+
+#[test]
+fn guessing_is_slowed_and_a_link_works_once() {
+    let site = Site::start();
+    site.add("kim", &["quality"]);
+    for _ in 0..5 {
+        assert_eq!(site.post("/sign-in", "", "name=kim&password=guess").status, 401);
+        assert_eq!(site.post("/sign-in", "", "name=nobody&password=guess").status, 401);
+    }
+    let slowed = site.post("/sign-in", "", "name=KIM&password=guess");
+    assert_eq!(slowed.status, 429);
+    assert!(slowed.header("retry-after").parse::<u64>().is_ok());
+    site.add("lee", &["quality"]);
+    let lee = site.sign_in("lee");
+    assert_eq!(site.get("/calls", &lee).status, 200, "others are not locked out");
+
+    let link = site.app.ask(&["user", "link", "kim"]);
+    let (_, token) = link.trim().split_once("?token=").expect("a link");
+    let path = format!("/sign-in/once?token={token}");
+    let reply = site.get(&path, "");
+    assert_eq!(reply.status, 303);
+    let kim = reply.cookie();
+    assert_eq!(site.get("/calls", &kim).status, 200);
+    assert_eq!(site.get(&path, "").status, 401, "it was used");
+    site.app.ask(&["user", "disable", "kim"]);
+    assert_eq!(site.get("/calls", &kim).status, 303, "who is disabled is out at once");
+    let everywhere = site.post("/sign-out/everywhere", &lee, "");
+    assert_eq!(everywhere.status, 303);
+    assert_eq!(site.get("/calls", &lee).status, 303);
+    assert!(site.app.ask(&["user", "list"]).contains("disabled"));
+    assert!(!site.app.run(&["user", "link", "kim"]).status.success());
+}
