@@ -17,10 +17,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("store", &["domain", "config", "scoring", "selection"]),
     ("access", &["domain", "config"]),
     ("call", &["domain", "config", "selection", "sip", "media", "speech", "prompts", "dialogue", "store"]),
-    (
-        "ui",
-        &["domain", "config", "scoring", "dialogue", "speech", "store", "call", "access", "story", "web"],
-    ),
+    ("ui", &["domain", "config", "scoring", "dialogue", "speech", "store", "call", "access", "story", "web"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
