@@ -101,14 +101,17 @@ pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(agent): Path
     let agent = agent.parse().map_err(|_| ui.nothing())?;
     let view = ui.seen(state.results().agent(&ui.viewer, &agent, ui.period()).await)?;
     let tr = ui.tr;
+    let controls = board::controls(tr, &view.charts);
+    let mut trends = board::trends(tr, &view.weeks);
+    trends.retain(|trend| controls.iter().all(|control| control.title != trend.title));
     let page = Detail {
         frame: ui.framed(view.agent.to_string(), Surveys::None),
         under: view.team.as_ref().map(|team| tr.x("of-team", team)).unwrap_or_default(),
         back: ui.to("/agents"),
         back_label: tr.t("page-agents"),
         board: BoardView::new(tr, &view.sampled),
-        controls: board::controls(tr, &view.charts),
-        trends: board::trends(tr, &view.weeks),
+        controls,
+        trends,
         reasons: board::reasons(tr, &view.choices),
         beside: board::beside(tr, &view.beside),
         tr,
