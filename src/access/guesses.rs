@@ -105,7 +105,7 @@ mod tests {
         let mut guesses = Guesses::default();
         let now = std::time::Instant::now();
         for n in 0..u32::try_from(PAIRS_MAX).unwrap() + 5 {
-            let _ = guesses.try_one("anna", IpAddr::from(n.to_be_bytes()), now);
+            assert_eq!(guesses.try_one("anna", IpAddr::from(n.to_be_bytes()), now), None);
         }
         assert_eq!(guesses.pairs.len(), PAIRS_MAX);
     }

@@ -1,7 +1,5 @@
 //! Charts as SVG, made here: they need no script, print, and stand beside the numbers that they show.
 
-use std::fmt::Write as _;
-
 use super::words::Tongue;
 
 /// Text inside markup.
@@ -71,8 +69,7 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
     for step in 0..=4 {
         let value = ends.0 + (ends.1 - ends.0) * f64::from(step) / 4.0;
         let decimals = usize::from(ends.1 - ends.0 < 10.0);
-        let _ = write!(
-            svg,
+        svg += &format!(
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>\
              <text class=\"axis end\" x=\"{2:.1}\" y=\"{3:.1}\">{4}</text>",
             WIDTH - RIGHT,
@@ -86,15 +83,13 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
     let lower = points.iter().rev().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.low)));
     let band: Vec<String> = upper.chain(lower).collect();
     let path: Vec<String> = points.iter().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.value))).collect();
-    let _ = write!(
-        svg,
+    svg += &format!(
         "<polygon class=\"band\" points=\"{}\"/><polyline class=\"line\" points=\"{}\"/>",
         band.join(" "),
         path.join(" ")
     );
     if let [only] = points {
-        let _ = write!(
-            svg,
+        svg += &format!(
             "<line class=\"whisker\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>",
             x(only.x),
             y(only.low),
@@ -104,8 +99,7 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
     let every = points.len().div_ceil(5).max(1);
     for (index, point) in points.iter().enumerate() {
         let class = if point.marked { "point marked" } else { "point" };
-        let _ = write!(
-            svg,
+        svg += &format!(
             "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {} (n {})</title></circle>",
             x(point.x),
             y(point.value),
@@ -115,8 +109,7 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
         );
         if index % every == 0 {
             let short = point.label.split_once('-').map_or(point.label.as_str(), |(_, week)| week);
-            let _ = write!(
-                svg,
+            svg += &format!(
                 "<text class=\"axis middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 x(point.x),
                 HEIGHT - 7.0,
