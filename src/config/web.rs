@@ -1,7 +1,6 @@
 //! `[web]`: the dashboard and the API.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,10 +11,9 @@ use super::{Checked, Fault};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebConfig {
-    /// Where the dashboard and the API listen; nowhere, unless it is set.
+    /// Where the dashboard and the API listen; nowhere, unless it is set. Loopback only: a proxy in front of it speaks
+    /// TLS to browsers.
     pub listen: Option<SocketAddr>,
-    /// Certificate and key. Without them the address must be loopback: a proxy in front of it speaks TLS.
-    pub tls: Option<TlsConfig>,
     /// The address that browsers know, `https://results.example.com`; needed for single sign-on and links in mail.
     pub public_url: Option<String>,
     /// Whether the address of who signs in is the last one in `X-Forwarded-For`, as a proxy in front of it writes it.
@@ -32,7 +30,6 @@ impl Default for WebConfig {
     fn default() -> Self {
         Self {
             listen: None,
-            tls: None,
             public_url: None,
             forwarded: false,
             session_idle_max: Duration::from_secs(30 * 60),
@@ -42,21 +39,11 @@ impl Default for WebConfig {
 }
 
 impl WebConfig {
-    /// Whether browsers speak TLS to it, or to the proxy in front of it.
+    /// Whether browsers speak TLS to the proxy in front of it.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
-}
-
-/// `[web] tls`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsConfig {
-    /// PEM file of the certificate and those above it.
-    pub certificate: PathBuf,
-    /// PEM file of its key.
-    pub key: PathBuf,
 }
 
 impl Checked for WebConfig {
@@ -69,9 +56,9 @@ impl Checked for WebConfig {
             return Err(Fault::new("session_max", "must lie between session_idle_max and 30d"));
         }
         match self.listen {
-            Some(address) if !address.ip().is_loopback() && self.tls.is_none() => Err(Fault::new(
+            Some(address) if !address.ip().is_loopback() => Err(Fault::new(
                 "listen",
-                format!("{address} is no loopback address: set tls, or use a proxy"),
+                format!("{address} is no loopback address: put a TLS proxy before it"),
             )),
             _ => Ok(()),
         }
