@@ -114,7 +114,6 @@ fn address(global: &Global) -> anyhow::Result<String> {
     };
     Ok(match (web.public_url, web.listen) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
-        (None, Some(listen)) if web.tls.is_some() => format!("https://{listen}"),
         (None, Some(listen)) => format!("http://{listen}"),
         (None, None) => String::new(),
     })
