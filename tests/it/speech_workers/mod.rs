@@ -41,8 +41,11 @@ fn config(library: PathBuf) -> SpeechConfig {
     }
 }
 
+/// The model that we ship, with room for sixty streams.
 fn built_in(config: &SpeechConfig) -> Vec<Installed> {
-    installed(config, &shipped_models(), Path::new("/nowhere")).expect("the built-in model")
+    let mut found = installed(config, &shipped_models(), Path::new("/nowhere")).expect("the built-in model");
+    found.iter_mut().for_each(|installed| installed.model.streams_max = 60);
+    found
 }
 
 /// A pool of the real thing, with this changed; `None` without the library.
