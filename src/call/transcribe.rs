@@ -1,6 +1,6 @@
 //! Comments to text, after their calls: one at a time, by whoever hears the language, when no caller needs them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,11 +36,10 @@ pub async fn run(
 ) {
     match store.views().comments_without_text(WAITING_MAX).await {
         Ok(left) => {
-            let mut left: VecDeque<Comment> = left.into();
             if !left.is_empty() {
                 info!("{} comments of earlier runs have no text yet", left.len());
             }
-            while let Some(comment) = left.pop_front() {
+            for comment in left {
                 transcribe(&store, recognisers.as_ref(), &key_words, &comment).await;
             }
         }

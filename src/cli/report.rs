@@ -53,15 +53,14 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         origin: args.filter.origin,
     };
     let report = Report::new(&views.report(group, &scope).await?);
-    let modes = views.answers_by_mode(&scope).await?;
-    views.close().await;
     let text = if args.json {
         serde_json::to_string_pretty(&report)? + "\n"
     } else if args.csv {
         csv_lines(&report, title)?
     } else {
-        tables(&report, title) + &modes_line(&modes)
+        tables(&report, title) + &modes_line(&views.answers_by_mode(&scope).await?)
     };
+    views.close().await;
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,7 @@ pub mod installed;
 pub mod judge;
 mod line;
 pub mod pool;
+#[cfg(test)]
 pub mod scripted;
 pub mod session;
 mod supervisor;

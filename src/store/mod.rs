@@ -17,6 +17,7 @@ mod recordings;
 pub mod retention;
 pub mod rules;
 mod schema;
+mod seal;
 mod sql;
 mod sql_weekly;
 mod state;

@@ -5,20 +5,19 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::KeyInit;
 use hmac::{Hmac, KeyInit as _, Mac};
 use sha2::Sha256;
 
 use super::recordings::ResponseKey;
+use super::seal;
 use crate::domain::{CallId, CallerHash, CallerNumber, DialogTrace};
 
 /// Shortest secret, in bytes.
 const SECRET_MIN: usize = 32;
 /// Longest secret read, in bytes.
 const SECRET_MAX: u64 = 4096;
-/// Length of the random nonce before a sealed text, in bytes.
-const NONCE: usize = 24;
 
 /// What hides callers. Its `Debug` shows nothing.
 #[derive(Clone)]
@@ -92,39 +91,24 @@ impl Privacy {
 
     /// Seals a dialog for one call; it opens for no other.
     pub(super) fn seal(&self, call: CallId, dialog: &DialogTrace) -> Option<Vec<u8>> {
-        close(&self.dialogs, call, &serde_json::to_vec(dialog).ok()?)
+        seal::seal(&self.dialogs, call.0.as_bytes(), &serde_json::to_vec(dialog).ok()?).ok()
     }
 
     /// Opens what [`Self::seal`] sealed; `None` for anything else.
     pub(super) fn unseal(&self, call: CallId, sealed: &[u8]) -> Option<DialogTrace> {
-        serde_json::from_slice(&open(&self.dialogs, call, sealed)?).ok()
+        serde_json::from_slice(&seal::open(&self.dialogs, call.0.as_bytes(), sealed)?).ok()
     }
 
     /// Seals the key of a response.
     pub(super) fn seal_key(&self, key: &ResponseKey) -> Option<Vec<u8>> {
-        close(&self.responses, key.call, &key.key)
+        seal::seal(&self.responses, key.call.0.as_bytes(), &key.key).ok()
     }
 
     /// Opens what [`Self::seal_key`] sealed; `None` for anything else.
     pub(super) fn unseal_key(&self, call: CallId, sealed: &[u8]) -> Option<ResponseKey> {
-        let key = open(&self.responses, call, sealed)?.try_into().ok()?;
+        let key = seal::open(&self.responses, call.0.as_bytes(), sealed)?.try_into().ok()?;
         Some(ResponseKey { call, key })
     }
-}
-
-/// Seals for one call: 24 octets of nonce, then the text.
-fn close(cipher: &XChaCha20Poly1305, call: CallId, text: &[u8]) -> Option<Vec<u8>> {
-    let mut nonce = [0; NONCE];
-    getrandom::fill(&mut nonce).ok()?;
-    let payload = Payload { msg: text, aad: call.0.as_bytes() };
-    let closed = cipher.encrypt(&XNonce::from(nonce), payload).ok()?;
-    Some([&nonce[..], &closed].concat())
-}
-
-fn open(cipher: &XChaCha20Poly1305, call: CallId, sealed: &[u8]) -> Option<Vec<u8>> {
-    let (nonce, closed) = sealed.split_first_chunk::<NONCE>()?;
-    let payload = Payload { msg: closed, aad: call.0.as_bytes() };
-    cipher.decrypt(&XNonce::from(*nonce), payload).ok()
 }
 
 fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {

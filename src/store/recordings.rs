@@ -1,20 +1,18 @@
 //! Recordings of callers, each sealed under the key of its response, in `DATA/recordings/DAY/ID.sealed`.
 //!
-//! A file is an XChaCha20-Poly1305 text (draft-irtf-cfrg-xchacha) of a WAV file: 24 octets of nonce, then the text; it
-//! opens only under its own name. The key lies in the database, sealed in its turn, so that erasing one row erases
+//! A file is a sealed WAV file ([`super::seal`]) that opens only under its own name. The key lies in the database, sealed in its turn, so that erasing one row erases
 //! the recordings, the transcripts and every backup of them.
 
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chacha20poly1305::XChaCha20Poly1305;
+use chacha20poly1305::aead::KeyInit;
 use hound::{SampleFormat, WavSpec, WavWriter};
 
+use super::seal;
 use crate::domain::{CallId, LISTEN_RATE, RecordingId};
 
-/// Length of the random nonce before a sealed text, in bytes.
-const NONCE: usize = 24;
 /// Largest sealed file that is read, in bytes: three minutes of sound are 2.9 MB.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 
@@ -47,22 +45,13 @@ impl ResponseKey {
     /// # Errors
     /// The system gives no random numbers, or the text is longer than the cipher takes (256 GiB).
     pub fn seal(&self, name: RecordingId, plain: &[u8]) -> io::Result<Vec<u8>> {
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
-        let payload = Payload { msg: plain, aad: name.0.as_bytes() };
-        let closed = self
-            .cipher()
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| io::Error::other("the text is too long to be sealed"))?;
-        Ok([&nonce[..], &closed].concat())
+        seal::seal(&self.cipher(), name.0.as_bytes(), plain)
     }
 
     /// Opens what [`Self::seal`] sealed; `None` for anything else.
     #[must_use]
     pub fn open(&self, name: RecordingId, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, closed) = sealed.split_first_chunk::<NONCE>()?;
-        let payload = Payload { msg: closed, aad: name.0.as_bytes() };
-        self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()
+        seal::open(&self.cipher(), name.0.as_bytes(), sealed)
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {

@@ -8,12 +8,22 @@ use crate::dialogue::survey::{AfterRefuse, BargeIn};
 use crate::dialogue::{Action, Actions, KEYS_MAX, SETTLE};
 use crate::domain::{Answer, AnswerValue, Digit, Fact, GivenBy, KeyPath, SkipReason};
 
-/// An answer on its way into the record.
+/// An answer by key whose first key is known, on its way into the record.
 pub(super) struct Taken {
     pub(super) value: AnswerValue,
     pub(super) second: Option<Digit>,
     pub(super) ambiguous: bool,
     pub(super) pressed: Instant,
+    pub(super) barge_in: bool,
+}
+
+/// An answer as the caller gave it.
+pub(super) struct Given {
+    pub(super) value: AnswerValue,
+    pub(super) by: GivenBy,
+    pub(super) keys: Vec<Digit>,
+    pub(super) ambiguous: bool,
+    pub(super) at: Instant,
     pub(super) barge_in: bool,
 }
 
@@ -145,19 +155,32 @@ impl Dialogue {
     }
 
     fn take_by(&mut self, asking: Asking, first: Digit, taken: Taken, now: Instant, out: &mut Actions) {
+        let given = Given {
+            value: taken.value,
+            by: GivenBy::Key,
+            keys: std::iter::once(first).chain(taken.second).collect(),
+            ambiguous: taken.ambiguous,
+            at: taken.pressed,
+            barge_in: taken.barge_in,
+        };
+        self.take_answer(asking, given, now, out);
+    }
+
+    /// Puts an answer on record and goes on.
+    pub(super) fn take_answer(&mut self, asking: Asking, given: Given, now: Instant, out: &mut Actions) {
         let Step::Question(index) = asking.step else { return };
         let question = &self.form().questions[index];
-        let took = taken.pressed.saturating_duration_since(asking.began);
+        let took = given.at.saturating_duration_since(asking.began);
         let answer = Answer {
             question: question.id.clone(),
             kind: question.kind,
             scale: question.answers.scale(),
-            value: taken.value,
-            given_by: GivenBy::Key,
-            keys: std::iter::once(first).chain(taken.second).collect(),
-            ambiguous: taken.ambiguous,
+            value: given.value,
+            given_by: given.by,
+            keys: given.keys,
+            ambiguous: given.ambiguous,
             attempt: asking.attempt,
-            barge_in: taken.barge_in,
+            barge_in: given.barge_in,
             took_ms: took.as_millis().try_into().unwrap_or(u32::MAX),
         };
         self.answers.push((answer.question.clone(), answer.value.clone()));

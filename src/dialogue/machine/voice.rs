@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use super::keys::Given;
 use super::{Asking, Dialogue, Phase, State, Step, stop_if};
 use crate::dialogue::capture::{Reading, read_key};
 use crate::dialogue::survey::{AfterRefuse, Answers, Question, Voice, VoicePrompts};
 use crate::dialogue::{Action, Actions, MISHEARS_MAX, PLAY_MAX, UTTERANCE_MAX};
 use crate::domain::{
-    Answer, AnswerValue, Deaf, Digit, Fact, GivenBy, Hearing, Listen, ListenId, Meaning, PromptName, Purpose,
+    AnswerValue, Deaf, Digit, Fact, GivenBy, Hearing, Listen, ListenId, Meaning, PromptName, Purpose,
     RecordingId, SkipReason, Verdict,
 };
 
@@ -226,28 +227,14 @@ impl Dialogue {
         &mut self,
         asking: Asking,
         value: AnswerValue,
-        given_by: GivenBy,
+        by: GivenBy,
         key: Option<Digit>,
         now: Instant,
         out: &mut Actions,
     ) {
-        let (Step::Question(index), Some(question)) = (asking.step, self.question(asking)) else { return };
-        let took = now.saturating_duration_since(asking.began);
-        let answer = Answer {
-            question: question.id.clone(),
-            kind: question.kind,
-            scale: question.answers.scale(),
-            value,
-            given_by,
-            keys: key.into_iter().collect(),
-            ambiguous: false,
-            attempt: asking.attempt,
-            barge_in: asking.spoke_early,
-            took_ms: took.as_millis().try_into().unwrap_or(u32::MAX),
-        };
-        self.answers.push((answer.question.clone(), answer.value.clone()));
-        out.record(Fact::Answer(answer));
-        self.go_on(index + 1, now, out);
+        let keys = key.into_iter().collect();
+        let given = Given { value, by, keys, ambiguous: false, at: now, barge_in: asking.spoke_early };
+        self.take_answer(asking, given, now, out);
     }
 
     /// Speech was not understood, or was confirmed to be something else.
@@ -294,11 +281,5 @@ impl Dialogue {
             Step::Language => None,
             Step::Question(index) => self.form().questions.get(index),
         }
-    }
-
-    /// The order to listen that stands, for those who drive.
-    #[must_use]
-    pub fn listening(&self) -> Option<ListenId> {
-        self.listening
     }
 }
