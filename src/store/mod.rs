@@ -220,6 +220,12 @@ impl Store {
         CallId(self.ids.next())
     }
 
+    /// The id of a call that is told of afterwards: it sorts among those of its time.
+    #[must_use]
+    pub fn past_call_id(&self, at: jiff::Timestamp) -> CallId {
+        CallId(self.ids.of_time(at))
+    }
+
     /// Seals a recording under its response's key and writes it; when it comes back, it is on disk. A fact that names
     /// it, and the key, must follow.
     ///

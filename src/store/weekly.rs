@@ -58,8 +58,8 @@ pub(super) struct CallsKey {
 
 /// Week, agent, queue, what.
 pub(super) type SamplingKey = (i64, String, String, &'static str);
-/// Week, survey, question, what.
-pub(super) type JourneyKey = (i64, String, String, &'static str);
+/// Week, origin, survey, question, what.
+pub(super) type JourneyKey = (i64, Origin, String, String, &'static str);
 /// Day, question, value.
 pub(super) type DayKey = (i64, QuestionKey, String);
 /// Whose tile, through which queue, which value.
@@ -150,7 +150,10 @@ impl WeeklySums {
     }
 
     fn step(&mut self, row: &CallRow, question: &crate::domain::QuestionId, what: &'static str, ms: i64) {
-        let sum = self.journey.entry((week(row), survey(row), question.to_string(), what)).or_default();
+        let sum = self
+            .journey
+            .entry((week(row), row.origin(), survey(row), question.to_string(), what))
+            .or_default();
         sum.0 += 1;
         sum.1 += ms;
     }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Html;
 
 use super::board::{self, BesideView, BoardView, ChartView, ReasonsView};
-use super::frame::{Answer, Frame, Surveys, Ui};
+use super::frame::{Answer, Frame, Origins, Surveys, Ui};
 use super::words::Tongue;
 use crate::web::WebState;
 
@@ -29,11 +29,11 @@ struct Why {
 
 /// `/overview`.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().overview(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
+    let view = ui.seen(state.results().overview(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
     let page = Overview {
-        frame: ui.framed(tr.t("page-overview"), Surveys::Any),
-        board: BoardView::new(tr, &view.sampled),
+        frame: ui.framed(tr.t("page-overview"), Surveys::Any, Origins::Any),
+        board: BoardView::new(tr, &view.board),
         trends: board::trends(tr, &view.weeks),
         beside: board::beside(tr, &view.beside),
         tr,
@@ -43,9 +43,9 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
 
 /// `/why`.
 pub(super) async fn why(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().why(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
+    let view = ui.seen(state.results().why(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
     let reasons = board::reasons(tr, &view.questions);
-    let page = Why { frame: ui.framed(tr.t("page-why"), Surveys::Any), reasons, tr };
+    let page = Why { frame: ui.framed(tr.t("page-why"), Surveys::Any, Origins::Any), reasons, tr };
     Ok(Html(page.render()?))
 }
