@@ -16,6 +16,7 @@ mod queues;
 mod running;
 mod sampling;
 mod sign_in;
+mod sign_on;
 mod words;
 
 use axum::Router;
@@ -29,6 +30,8 @@ pub fn router(state: WebState) -> Router {
         .route("/", get(frame::home))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-in/once", get(sign_in::once))
+        .route("/sign-in/oidc", get(sign_on::leave))
+        .route(crate::web::CALLBACK, get(sign_on::back))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/overview", get(overview::page))
