@@ -59,6 +59,7 @@ for _ in $(seq 300); do
     sleep 0.1
 done
 
+today=$(date -u +%F)
 calls=${DEMO_CALLS:-1600}
 echo "A contact centre hands over $((calls + calls / 2)) callers of two lines. Surveyed are every 20th in the queues support and"
 echo "repairs, every 10th in billing (with another survey), and whom agents send on purpose."
@@ -74,10 +75,10 @@ cat "$dir/billing.txt"
 
 echo
 echo "Results per agent. Callers whom we chose and callers whom an agent chose never share a figure:"
-"${run[@]}" report --by agent
+"${run[@]}" report --by agent --from "$today"
 echo
 echo "One call, key by key:"
-mapfile -t ids < <("${run[@]}" calls --csv --columns id,disposition,answers | awk -F, '$2 == "complete" { print length($3), $1 }' | sort -rn | cut -d' ' -f2)
+mapfile -t ids < <("${run[@]}" calls --from "$today" --csv --columns id,disposition,answers | awk -F, '$2 == "complete" { print length($3), $1 }' | sort -rn | cut -d' ' -f2)
 "${run[@]}" calls "${ids[0]}"
 for id in "${ids[@]}"; do
     story=$("${run[@]}" calls "$id")

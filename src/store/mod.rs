@@ -8,6 +8,7 @@ mod comments;
 mod erase;
 #[cfg(test)]
 mod erase_tests;
+mod goals;
 mod ids;
 mod modes;
 mod privacy;
@@ -43,6 +44,7 @@ use crate::domain::{CallId, DialogTrace, Entry, RecordingId};
 pub use audit::{AuditLine, Chain, Head, Note};
 pub use comments::Comment;
 pub use erase::{Erase, Erased, erase};
+pub use goals::{Goal, GoalError};
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
 pub use recordings::{ResponseKey, wav};
@@ -120,6 +122,7 @@ pub enum StoreError {
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     health: watch::Receiver<Health>,
+    changes: watch::Receiver<u64>,
     ids: Arc<Ids>,
     privacy: Privacy,
     views: Views,
@@ -146,6 +149,7 @@ impl Store {
         let sealed = views.sealed_dialogs().await?;
         let (jobs, receiver) = mpsc::channel(config.queue_max);
         let (health_in, health) = watch::channel(Health::Good);
+        let (changes_in, changes) = watch::channel(0);
         let ids = Arc::new(Ids::new(config.node));
         state.open = left_open.iter().map(|row| (row.id, row.clone())).collect();
         let writer = Writer {
@@ -156,12 +160,14 @@ impl Store {
             privacy: privacy.clone(),
             jobs: receiver,
             health: health_in,
+            changes: changes_in,
             state,
         };
         tokio::spawn(writer.run());
         let store = Self {
             jobs,
             health,
+            changes,
             ids,
             vault: Vault::new(views.clone(), privacy.clone(), data_dir),
             privacy: privacy.clone(),
@@ -202,6 +208,22 @@ impl Store {
         let (done, written) = oneshot::channel();
         self.jobs.send(Job::Note { note, done }).await.map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Puts a goal in the place of the one that its figure may have.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub async fn set_goal(&self, goal: Goal) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.jobs.send(Job::Goal { goal, done }).await.map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Counts the writes after which views of the whole centre show something else.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
     }
 
     /// How many answers make a tile from now on. Those that are full stay as they are.

@@ -213,6 +213,11 @@ impl WeeklySums {
         }
     }
 
+    /// Whether anything is added that views of the whole centre show.
+    pub(super) fn changes_views(&self) -> bool {
+        !self.shown.is_empty() || !self.calls.is_empty()
+    }
+
     /// The statements that add it all.
     pub(super) fn statements(&self) -> Vec<Query> {
         let mut queries = sql_weekly::add_shown(&self.shown.iter().collect::<Vec<_>>());

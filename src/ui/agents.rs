@@ -4,8 +4,10 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Html;
 
-use super::board::{self, BesideView, BoardView, ChartView, ReasonsView, Shown};
+use super::board::{self, BesideView, BoardView, ReasonsView, Shown};
 use super::frame::{Answer, Frame, Origins, Surveys, Ui, encoded};
+use super::goals::Goals;
+use super::trends::{self, ChartView};
 use super::words::Tongue;
 use crate::scoring::FigureName;
 use crate::store::rules::Board;
@@ -100,16 +102,16 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
 pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(agent): Path<String>) -> Answer {
     let agent = agent.parse().map_err(|_| ui.nothing())?;
     let view = ui.seen(state.results().agent(&ui.viewer, &agent, ui.slice()).await)?;
-    let tr = ui.tr;
-    let controls = board::controls(tr, &view.charts);
-    let mut trends = board::trends(tr, &view.weeks);
+    let (tr, goals) = (ui.tr, Goals::of(&ui, &state).await?);
+    let controls = trends::controls(tr, &view.charts);
+    let mut trends = trends::by_week(tr, &view.weeks, &goals);
     trends.retain(|trend| controls.iter().all(|control| control.title != trend.title));
     let page = Detail {
         frame: ui.framed(view.agent.to_string(), Surveys::Any, Origins::Any),
         under: view.team.as_ref().map(|team| tr.x("of-team", team)).unwrap_or_default(),
         back: ui.to("/agents"),
         back_label: tr.t("page-agents"),
-        board: BoardView::new(tr, &view.board),
+        board: BoardView::new(tr, &view.board, &goals),
         controls,
         trends,
         reasons: board::reasons(tr, &view.choices),

@@ -7,6 +7,7 @@ mod board;
 mod calls;
 mod charts;
 mod frame;
+mod goals;
 mod journey;
 mod mine;
 mod mystery;
@@ -17,6 +18,7 @@ mod running;
 mod sampling;
 mod sign_in;
 mod sign_on;
+mod trends;
 mod words;
 
 use axum::Router;
@@ -35,6 +37,8 @@ pub fn router(state: WebState) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/overview", get(overview::page))
+        .route("/overview/stream", get(overview::stream))
+        .route("/goals", post(goals::set))
         .route("/agents", get(agents::list))
         .route("/agents/{agent}", get(agents::one))
         .route("/queues", get(queues::list))

@@ -7,6 +7,8 @@ use axum::response::Html;
 use super::agents::{Detail, Row, heads};
 use super::board::{self, BoardView};
 use super::frame::{Answer, Frame, Origins, Surveys, Ui, encoded};
+use super::goals::Goals;
+use super::trends;
 use super::words::Tongue;
 use crate::store::rules::QueueName;
 use crate::web::WebState;
@@ -48,15 +50,15 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
 pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(queue): Path<String>) -> Answer {
     let queue = queue.parse().map_err(|_| ui.nothing())?;
     let view = ui.seen(state.results().queue(&ui.viewer, &queue, ui.slice()).await)?;
-    let tr = ui.tr;
+    let (tr, goals) = (ui.tr, Goals::of(&ui, &state).await?);
     let page = Detail {
         frame: ui.framed(view.queue.to_string(), Surveys::Any, Origins::Any),
         under: String::new(),
         back: ui.to("/queues"),
         back_label: tr.t("page-queues"),
-        board: BoardView::new(tr, &view.board),
+        board: BoardView::new(tr, &view.board, &goals),
         controls: Vec::new(),
-        trends: board::trends(tr, &view.weeks),
+        trends: trends::by_week(tr, &view.weeks, &goals),
         reasons: board::reasons(tr, &view.choices),
         beside: board::beside(tr, &view.beside),
         tr,

@@ -2,6 +2,7 @@
 //!
 //! What anybody may see is decided below, in the store, by the type of the view; here it is only found out who asks.
 
+mod fragments;
 mod listen;
 mod oidc;
 mod session;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::task::JoinHandle;
 
+pub use fragments::Fragments;
 use listen::Listener;
 pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
 pub use session::{SignedIn, Source, begin, end, guard, local_path};
@@ -39,6 +41,8 @@ pub struct WebState {
     pub sign_on: Option<Arc<SingleSignOn>>,
     /// What slows guessing of passwords.
     pub guesses: Arc<Mutex<Guesses>>,
+    /// Parts of pages that many have open.
+    pub fragments: Fragments,
     results: Arc<Mutex<Current>>,
 }
 
@@ -64,7 +68,15 @@ impl WebState {
         let live = parts.live.load_full();
         let sign_on = SingleSignOn::new(&live.config.web)?.map(Arc::new);
         let results = Arc::new(Mutex::new(Current::new(&parts, live)));
-        Ok(Self { results, guesses: Arc::default(), sign_on, parts, ears, access })
+        Ok(Self {
+            results,
+            guesses: Arc::default(),
+            fragments: Fragments::default(),
+            sign_on,
+            parts,
+            ears,
+            access,
+        })
     }
 
     /// What may be seen; another one after the configuration was read anew.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::domain::{AgentId, Origin, Period, QueueId, SurveyId, Viewer, Week};
 use crate::scoring;
+use crate::store::StoreError;
 use crate::store::weekly::Part;
 
 /// Weeks of a trend.
@@ -32,6 +33,10 @@ impl Results {
     /// [`ViewError`].
     pub async fn overview(&self, viewer: &Viewer, slice: Slice<'_>) -> Result<Overview, ViewError> {
         self.look(viewer, View::Overview, slice.scope(None)).await?;
+        Ok(self.read_overview(slice).await?)
+    }
+
+    pub(super) async fn read_overview(&self, slice: Slice<'_>) -> Result<Overview, StoreError> {
         let page = self.page(Of { part: Part::All, name: None, survey: slice.survey }, slice).await?;
         let period = slice.period;
         let first = page.first_day();
@@ -228,7 +233,7 @@ impl Results {
         Ok(Mystery { period, rows })
     }
 
-    async fn page(&self, of: Of<'_>, slice: Slice<'_>) -> Result<Page, ViewError> {
+    async fn page(&self, of: Of<'_>, slice: Slice<'_>) -> Result<Page, StoreError> {
         let Slice { period, origin, .. } = slice;
         let last = *period.weeks().end();
         let first = *period.previous().weeks().start().min(&last.plus(1 - TREND));

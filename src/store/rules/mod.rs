@@ -40,6 +40,7 @@ mod access;
 mod aggregates;
 mod board;
 mod calls;
+mod live;
 mod mine;
 mod process;
 mod read;
@@ -49,6 +50,7 @@ mod types;
 
 pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use calls::{CallDetail, CommentText};
+pub use live::OverviewWatch;
 pub use types::*;
 
 use std::collections::HashMap;

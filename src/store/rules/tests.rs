@@ -37,7 +37,7 @@ fn taken() -> impl Strategy<Value = Taken> {
         .prop_map(|(agent, queue, survey, hours)| Taken { agent, queue, survey, hours })
 }
 
-fn viewer(role: Role) -> Viewer {
+pub(super) fn viewer(role: Role) -> Viewer {
     let agent = (role == Role::Agent).then(|| "anna".parse().unwrap());
     Viewer { user: UserId(Uuid::from_u128(7)), role, agent, teams: Vec::new() }
 }
@@ -49,7 +49,7 @@ fn policy() -> PolicyConfig {
     PolicyConfig { teams: teams.into(), ..PolicyConfig::default() }
 }
 
-async fn results(folder: &TempDir) -> Results {
+pub(super) async fn results(folder: &TempDir) -> Results {
     let config = StoreConfig { free_min_mib: 1, ..StoreConfig::default() };
     let (store, _) = Store::open(&config, folder.path()).await.unwrap();
     Results::new(store, Arc::new(policy()))
