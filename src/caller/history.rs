@@ -195,10 +195,6 @@ impl<'a> Line<'a> {
             76..86 => Manner::Silent,
             _ => Manner::Leaves(random.random_range(1_500..22_000)),
         };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a point to count from; only differences of it are told"
-        )]
         let began = Instant::now();
         let dialogue = Dialogue::new(Arc::clone(survey), survey.languages.first());
         let (keys, facts) = (Vec::new(), Vec::new());

@@ -1,7 +1,5 @@
 //! Coming in by single sign-on.
 
-use std::sync::Arc;
-
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -12,7 +10,7 @@ use tracing::{info, warn};
 
 use super::sign_in::{self, Wish};
 use super::words::Tongue;
-use crate::web::{CALLBACK, SignOnError, SingleSignOn, WebState, local_path};
+use crate::web::{CALLBACK, SignOnError, WebState, local_path};
 
 /// The cookie that ties a sign-in under way to one browser.
 const COOKIE: &str = "aftercall-sign-on";
@@ -28,22 +26,18 @@ pub(super) struct Back {
     error: Option<String>,
 }
 
-fn provider(state: &WebState) -> Result<Arc<SingleSignOn>, Response> {
-    state.sign_on.clone().ok_or_else(|| StatusCode::NOT_FOUND.into_response())
-}
-
 /// `GET /sign-in/oidc`: to the provider.
 pub(super) async fn leave(
     State(state): State<WebState>,
     headers: HeaderMap,
     jar: CookieJar,
     Query(wish): Query<Wish>,
-) -> Result<Response, Response> {
-    let sign_on = provider(&state)?;
+) -> Response {
+    let Some(sign_on) = state.sign_on.clone() else { return StatusCode::NOT_FOUND.into_response() };
     let next = if local_path(&wish.next) { wish.next } else { "/".to_owned() };
     match sign_on.begin(next).await {
-        Ok((url, secret)) => Ok((jar.add(cookie(&state, secret)), Redirect::to(&url)).into_response()),
-        Err(cause) => Err(refused(&state, &headers, &cause)),
+        Ok((url, secret)) => (jar.add(cookie(&state, secret)), Redirect::to(&url)).into_response(),
+        Err(cause) => refused(&state, &headers, &cause),
     }
 }
 
@@ -53,8 +47,8 @@ pub(super) async fn back(
     headers: HeaderMap,
     jar: CookieJar,
     Query(back): Query<Back>,
-) -> Result<Response, Response> {
-    let sign_on = provider(&state)?;
+) -> Response {
+    let Some(sign_on) = state.sign_on.clone() else { return StatusCode::NOT_FOUND.into_response() };
     // Nobody is signed in by a link that another browser brought back.
     let own = jar.get(COOKIE).is_some_and(|cookie| !back.state.is_empty() && cookie.value() == back.state);
     let jar = jar.remove(cookie(&state, String::new()));
@@ -66,14 +60,17 @@ pub(super) async fn back(
         }
         None => sign_on.finish(&back.state, back.code).await,
     };
-    let (person, next) = known.map_err(|cause| refused(&state, &headers, &cause))?;
+    let (person, next) = match known {
+        Ok(known) => known,
+        Err(cause) => return refused(&state, &headers, &cause),
+    };
     match state.access.known(&person).await {
-        Ok(Some(user)) => Ok(sign_in::begin(&state, jar, &user.viewer, &next).await),
+        Ok(Some(user)) => sign_in::begin(&state, jar, &user.viewer, &next).await,
         Ok(None) => {
             info!("A sign-in by single sign-on was refused: the user is disabled");
-            Err(refused(&state, &headers, &SignOnError::NoRole))
+            refused(&state, &headers, &SignOnError::NoRole)
         }
-        Err(cause) => Err(sign_in::failed(&cause)),
+        Err(cause) => sign_in::failed(&cause),
     }
 }
 

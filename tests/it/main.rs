@@ -2,6 +2,7 @@
 
 mod api;
 mod arrows;
+mod browser;
 mod caller;
 mod harness;
 mod operations;
