@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use metrics::gauge;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -30,6 +30,10 @@ use crate::web::{self, WebState};
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// How often what is old is erased.
 const ERASE_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How often what was said ahead of calls is looked through.
+const END_WAITING_EVERY: Duration = Duration::from_secs(1);
+/// How often its rows are.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// What a second SIGTERM leaves for goodbyes.
 const GOODBYE_MAX: Duration = Duration::from_secs(15);
 
@@ -74,9 +78,11 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
         }
     });
     let age = tokio::spawn(erase_by_age(Arc::clone(&service.parts)));
+    let waiting = tokio::spawn(end_waiting(Arc::clone(&service.parts)));
     let outcome = service.run(incoming, &file).await;
     upkeep.abort();
     age.abort();
+    waiting.abort();
     for task in page.into_iter().chain(web) {
         task.abort();
     }
@@ -93,6 +99,27 @@ async fn erase_by_age(parts: Shared) {
             Err(error) => error!("Erasing by age failed, and is tried again tomorrow: {error}"),
         }
         tokio::time::sleep(ERASE_EVERY).await;
+    }
+}
+
+/// Ends what was said ahead of calls and has waited long enough, and now and then removes its rows.
+async fn end_waiting(parts: Shared) {
+    let mut every = tokio::time::interval(END_WAITING_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tidied: Option<Instant> = None;
+    loop {
+        every.tick().await;
+        let now = Timestamp::now();
+        let mut done = parts.store.end_waiting(now.as_microsecond()).await;
+        if tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
+            let keep = SignedDuration::try_from(parts.live.load().config.api.keep_answers);
+            let before = now.saturating_sub(keep.unwrap_or_default()).unwrap_or(now);
+            done = done.and(parts.store.tidy_ahead(now.as_microsecond(), before.as_microsecond()).await);
+            tidied = Some(Instant::now());
+        }
+        if let Err(error) = done {
+            error!("What was said ahead of calls could not be tidied, and is tried again: {error}");
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub fn tell(fact: &Fact) -> String {
         }
         Fact::Decided(decision) => {
             let count = decision.count.map(|n| format!(", number {n}")).unwrap_or_default();
+            let ahead = if decision.ahead.is_some() { ", decided ahead of the call" } else { "" };
+            let count = format!("{count}{ahead}");
             let (origin, reason) = (decision.origin.as_str(), name(&decision.reason));
             match &decision.survey {
                 Some((survey, version)) => {
@@ -168,6 +170,7 @@ mod tests {
             reason: DecisionReason::Nth,
             count: Some(40),
             draw_ppm: None,
+            ahead: None,
         };
         let answer = Answer {
             question: question(),

@@ -23,11 +23,18 @@ pub enum Scope {
     Responses,
     /// Watch running calls.
     Live,
+    /// Post, look up and withdraw contexts of calls to come.
+    Reservations,
+    /// Ask ahead of a call whether it will be surveyed.
+    Decisions,
+    /// Ask for a survey in the name of an agent.
+    Triggers,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::Reports, Self::Responses, Self::Live];
+    pub const ALL: [Self; 6] =
+        [Self::Reports, Self::Responses, Self::Live, Self::Reservations, Self::Decisions, Self::Triggers];
 
     /// The name in tokens and documents.
     #[must_use]
@@ -36,6 +43,9 @@ impl Scope {
             Self::Reports => "reports:read",
             Self::Responses => "responses:read",
             Self::Live => "live:read",
+            Self::Reservations => "reservations:write",
+            Self::Decisions => "decisions:ask",
+            Self::Triggers => "triggers:write",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who asks: a bearer token (RFC 6750) of the access database.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 
@@ -27,16 +27,19 @@ impl Bearer {
     }
 }
 
-impl FromRequestParts<WebState> for Bearer {
+impl<S: Send + Sync> FromRequestParts<S> for Bearer
+where
+    WebState: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let unknown = || Problem::new(StatusCode::UNAUTHORIZED, "a good bearer token is needed".to_owned());
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let (scheme, text) = header.and_then(|value| value.split_once(' ')).ok_or_else(unknown)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(unknown());
         }
-        state.access.token(text.trim()).await?.map(Self).ok_or_else(unknown)
+        WebState::from_ref(state).access.token(text.trim()).await?.map(Self).ok_or_else(unknown)
     }
 }

@@ -1,11 +1,13 @@
 //! Aggregates, as supervisors see them: made of whole tiles ([`crate::store::rules`]), so that no single answer can be
 //! had from them.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::{Query, QueryRejection};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::Digest as _;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
@@ -76,21 +78,23 @@ impl From<Whose> for Origin {
 }
 
 /// Reports aggregates of a period. A figure stands on at least as many answers as the policy asks for, with its 95 %
-/// interval; it changes in whole steps of so many.
+/// interval; it changes in whole steps of so many. With the `ETag` of an earlier answer in `If-None-Match` one that has
+/// not changed is answered 304.
 #[utoipa::path(
     get, path = "/api/v1/reports/{kind}", tag = "reports", params(("kind" = Kind, Path, description = "What is reported"), Wanted),
     security(("token" = ["reports:read"])),
-    responses((status = 200, body = Value), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem))
+    responses((status = 200, body = Value, headers(("ETag" = String))), (status = 304, description = "It has not changed"), super::ReadProblems)
 )]
 pub(super) async fn one(
     State(state): State<WebState>,
     bearer: Bearer,
     Path(kind): Path<String>,
+    headers: HeaderMap,
     wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     bearer.may(Scope::Reports)?;
     let kind: Kind = serde_json::from_value(Value::String(kind))
-        .map_err(|_| Problem::new(axum::http::StatusCode::NOT_FOUND, "there is no such report".to_owned()))?;
+        .map_err(|_| Problem::new(StatusCode::NOT_FOUND, "there is no such report".to_owned()))?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
     let period: Period = wanted.period.parse().map_err(|error| Problem::wrong(format!("period: {error}")))?;
     let survey: Option<SurveyId> = match &wanted.survey {
@@ -111,20 +115,37 @@ pub(super) async fn one(
             json(&results.journey(&viewer, slice).await?)
         }
     };
-    report.map(Json)
+    Ok(tagged(&headers, report?))
 }
 
-fn json(report: &impl Serialize) -> Result<Value, Problem> {
-    serde_json::to_value(report).map_err(|cause| {
+fn json(report: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(report).map_err(|cause| {
         tracing::error!(%cause, "A report could not be written");
-        Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, None)
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, None)
     })
+}
+
+/// The report under the hash of its text; 304 for who has it.
+fn tagged(headers: &HeaderMap, report: Vec<u8>) -> Response {
+    let hash = sha2::Sha256::digest(&report);
+    let tag = format!("\"{}\"", hash[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let asked = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let known = asked.flat_map(|value| value.split(',')).map(str::trim);
+    // RFC 9110 §13.1.2: compared without regard to weakness.
+    let has = known
+        .map(|known| known.strip_prefix("W/").unwrap_or(known))
+        .any(|known| known == tag || known == "*");
+    let kept = [(header::ETAG, tag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
+    if has {
+        return (StatusCode::NOT_MODIFIED, kept).into_response();
+    }
+    (kept, [(header::CONTENT_TYPE, "application/json")], report).into_response()
 }
 
 impl From<ViewError> for Problem {
     fn from(error: ViewError) -> Self {
         match error {
-            ViewError::Denied(denied) => Self::new(axum::http::StatusCode::FORBIDDEN, denied.to_string()),
+            ViewError::Denied(denied) => Self::new(StatusCode::FORBIDDEN, denied.to_string()),
             ViewError::Store(error) => error.into(),
         }
     }

@@ -1,35 +1,23 @@
-//! Single responses, in pages and as exports.
-
-use std::convert::Infallible;
+//! Single responses, in pages.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use axum_extra::extract::Query;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::auth::Bearer;
 use crate::access::Scope;
 use crate::domain::{CallId, Role};
-use crate::store::{CallFilter, CallSummary, Note, StoreError, Views};
+use crate::store::{CallFilter, CallSummary, Note};
 use crate::web::WebState;
 
 /// Responses of one page at most.
 const PAGE_MAX: u32 = 1000;
 /// Responses of one page, unless it is asked for otherwise.
 const PAGE: u32 = 100;
-/// Rows read at once for an export.
-const EXPORT_PAGE: u32 = 2000;
-/// Chunks of an export that may wait for a slow reader.
-const CHUNKS_MAX: usize = 4;
 
 /// Which responses.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -53,7 +41,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn filter(&self) -> Result<CallFilter, Problem> {
+    pub(super) fn filter(&self) -> Result<CallFilter, Problem> {
         let time = |name: &str, text: &Option<String>| match text {
             None => Ok(None),
             Some(text) => text
@@ -84,25 +72,25 @@ where
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Held {
     /// The call.
-    id: String,
+    pub(super) id: String,
     /// When it was offered, RFC 3339.
-    offered: String,
+    pub(super) offered: String,
     /// The contact centre's reference.
-    call_ref: Option<String>,
+    pub(super) call_ref: Option<String>,
     /// The agent.
-    agent: Option<String>,
+    pub(super) agent: Option<String>,
     /// The queue.
-    queue: Option<String>,
+    pub(super) queue: Option<String>,
     /// The survey.
-    survey: Option<String>,
+    pub(super) survey: Option<String>,
     /// Its version.
-    version: Option<i64>,
+    pub(super) version: Option<i64>,
     /// Where it comes from: sampled, agent, mystery or test.
-    origin: Option<String>,
+    pub(super) origin: Option<String>,
     /// How it counts; none while the call runs.
-    disposition: Option<String>,
+    pub(super) disposition: Option<String>,
     /// The values in order.
-    answers: Vec<String>,
+    pub(super) answers: Vec<String>,
 }
 
 impl From<CallSummary> for Held {
@@ -135,7 +123,7 @@ pub(super) struct Page {
 /// Lists responses, the oldest first.
 #[utoipa::path(
     get, path = "/api/v1/responses", tag = "responses", params(Wanted), security(("token" = ["responses:read"])),
-    responses((status = 200, body = Page), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem))
+    responses((status = 200, body = Page), super::ReadProblems)
 )]
 pub(super) async fn list(
     State(state): State<WebState>,
@@ -157,59 +145,13 @@ pub(super) async fn list(
     Ok(Json(Page { items: calls.into_iter().map(Held::from).collect(), next }))
 }
 
-/// Exports responses as CSV (RFC 4180), streamed. Cells that a spreadsheet would take for a formula begin with `'`.
-#[utoipa::path(
-    get, path = "/api/v1/exports/responses.csv", tag = "responses", params(Wanted), security(("token" = ["responses:read"])),
-    responses((status = 200, content_type = "text/csv", body = String), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem))
-)]
-pub(super) async fn export_csv(
-    State(state): State<WebState>,
-    bearer: Bearer,
-    wanted: Result<Query<Wanted>, axum_extra::extract::QueryRejection>,
-) -> Result<Response, Problem> {
-    let header = "id,offered,call_ref,agent,queue,survey,version,origin,disposition,answers\r\n".to_owned();
-    export(&state, &bearer, wanted, "text/csv; charset=utf-8", header, csv_line).await
-}
-
-/// Exports responses as one JSON object a line, streamed.
-#[utoipa::path(
-    get, path = "/api/v1/exports/responses.ndjson", tag = "responses", params(Wanted), security(("token" = ["responses:read"])),
-    responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem))
-)]
-pub(super) async fn export_ndjson(
-    State(state): State<WebState>,
-    bearer: Bearer,
-    wanted: Result<Query<Wanted>, axum_extra::extract::QueryRejection>,
-) -> Result<Response, Problem> {
-    let line = |call: &Held| serde_json::to_string(call).map(|line| line + "\n").unwrap_or_default();
-    export(&state, &bearer, wanted, "application/x-ndjson", String::new(), line).await
-}
-
-async fn export(
+/// Puts the look on record; without that nothing is shown.
+pub(super) async fn note(
     state: &WebState,
     bearer: &Bearer,
-    wanted: Result<Query<Wanted>, axum_extra::extract::QueryRejection>,
-    kind: &'static str,
-    header: String,
-    line: fn(&Held) -> String,
-) -> Result<Response, Problem> {
-    bearer.may(Scope::Responses)?;
-    let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
-    let filter = wanted.filter()?;
-    note(state, bearer, "api export", &wanted).await?;
-    let (chunks, body) = mpsc::channel::<Bytes>(CHUNKS_MAX);
-    let views = state.parts.store.views().clone();
-    tokio::spawn(async move {
-        if let Err(cause) = write(&views, filter, header, line, &chunks).await {
-            tracing::error!(%cause, "An export was cut off");
-        }
-    });
-    let body = Body::from_stream(ReceiverStream::new(body).map(Ok::<_, Infallible>));
-    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
-}
-
-/// Puts the look on record; without that nothing is shown.
-async fn note(state: &WebState, bearer: &Bearer, what: &'static str, wanted: &Wanted) -> Result<(), Problem> {
+    what: &'static str,
+    wanted: &Wanted,
+) -> Result<(), Problem> {
     let parts = [
         ("from", &wanted.from),
         ("to", &wanted.to),
@@ -223,56 +165,4 @@ async fn note(state: &WebState, bearer: &Bearer, what: &'static str, wanted: &Wa
     let note = Note::of(&bearer.viewer(Role::Quality), what, scope, &bearer.0.name);
     state.parts.store.note(note).await?;
     Ok(())
-}
-
-/// Page after page, no faster than they are read: memory does not grow with the export.
-async fn write(
-    views: &Views,
-    mut filter: CallFilter,
-    mut text: String,
-    line: fn(&Held) -> String,
-    chunks: &mpsc::Sender<Bytes>,
-) -> Result<(), StoreError> {
-    filter.limit = Some(EXPORT_PAGE);
-    loop {
-        let calls = views.calls(&filter).await?;
-        let last = calls.last().map(|call| call.id);
-        for call in calls {
-            text += &line(&Held::from(call));
-        }
-        if !text.is_empty() && chunks.send(Bytes::from(std::mem::take(&mut text))).await.is_err() {
-            return Ok(()); // The reader has left.
-        }
-        match last {
-            Some(last) => filter.after = Some(last),
-            None => return Ok(()),
-        }
-    }
-}
-
-fn csv_line(call: &Held) -> String {
-    let version = call.version.map(|version| version.to_string());
-    let answers = call.answers.join(" ");
-    let cells = [
-        Some(call.id.as_str()),
-        Some(call.offered.as_str()),
-        call.call_ref.as_deref(),
-        call.agent.as_deref(),
-        call.queue.as_deref(),
-        call.survey.as_deref(),
-        version.as_deref(),
-        call.origin.as_deref(),
-        call.disposition.as_deref(),
-        Some(answers.as_str()),
-    ];
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    let guarded = cells.map(|cell| guard(cell.unwrap_or_default()));
-    // Memory does not fail.
-    writer.write_record(&guarded).ok();
-    writer.into_inner().ok().and_then(|line| String::from_utf8(line).ok()).unwrap_or_default()
-}
-
-/// A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection").
-fn guard(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -62,7 +62,7 @@ fn all(calls: &RunningCalls) -> Vec<Running> {
 /// Lists the calls that run now, the oldest first.
 #[utoipa::path(
     get, path = "/api/v1/calls/running", tag = "calls", security(("token" = ["live:read"])),
-    responses((status = 200, body = Vec<Running>), (status = 401, body = Problem), (status = 403, body = Problem))
+    responses((status = 200, body = Vec<Running>), super::ReadProblems)
 )]
 pub(super) async fn list(
     State(state): State<WebState>,
@@ -75,7 +75,7 @@ pub(super) async fn list(
 /// The same list as server-sent events: at once, and whenever it has changed, at most twice a second.
 #[utoipa::path(
     get, path = "/api/v1/calls/running/stream", tag = "calls", security(("token" = ["live:read"])),
-    responses((status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem), (status = 403, body = Problem))
+    responses((status = 200, content_type = "text/event-stream", body = String), super::ReadProblems)
 )]
 pub(super) async fn stream(
     State(state): State<WebState>,

@@ -41,7 +41,7 @@ pub(super) struct Question {
 /// Lists the surveys.
 #[utoipa::path(
     get, path = "/api/v1/surveys", tag = "surveys", security(("token" = ["reports:read"])),
-    responses((status = 200, body = Vec<Survey>), (status = 401, body = Problem), (status = 403, body = Problem))
+    responses((status = 200, body = Vec<Survey>), super::ReadProblems)
 )]
 pub(super) async fn list(
     State(state): State<WebState>,

@@ -11,13 +11,14 @@ use tracing::{Instrument, error, info, info_span, warn};
 use super::ears::Ears;
 use super::live::{self, RunningCall};
 use super::{Shared, goodbye, perform};
+use crate::config::Live;
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
     CallId, CallStats, Codec, Decision, Disposition, Entry, Fact, FailReason, StoredContext,
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
-use crate::store::{Batch, ResponseKey};
+use crate::store::{Batch, Decided, Met, ResponseKey};
 
 /// Leg events that may wait for the driver.
 const LEG_EVENTS_MAX: usize = 32;
@@ -46,13 +47,22 @@ pub(super) fn entry(call: CallId, fact: Fact) -> Entry {
     Entry { call, at_us: Timestamp::now().as_microsecond(), fact }
 }
 
-async fn take(parts: &Shared, id: CallId, signals: CallSignals) {
+async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let live = parts.live.load_full();
-    let context = &signals.incoming.context;
+    let now = Timestamp::now();
+    let context = &mut signals.incoming.context;
     let hash = context.caller.as_ref().map(|number| parts.store.privacy().caller_hash(number));
-    let decision = {
-        let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
-        selector.decide(context, hash, Timestamp::now())
+    let met = parts.store.ahead().meet(context, hash, now.as_microsecond());
+    let hash = hash.or_else(|| met.caller());
+    context.language = context.language.take().or_else(|| context.language_otherwise.clone());
+    let context = &*context;
+    let decision = match &met.decided {
+        Some(Decided::Now(frozen)) => as_held(&frozen.decision, &live),
+        Some(Decided::Before) => Decision::already_made(),
+        None => {
+            let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
+            selector.decide(context, hash, now)
+        }
     };
     counter!("aftercall_decisions_total", "reason" => decision.reason.as_str(), "origin" => decision.origin.as_str())
         .increment(1);
@@ -67,12 +77,27 @@ async fn take(parts: &Shared, id: CallId, signals: CallSignals) {
         talk_s: context.talk.map(|talk| u32::try_from(talk.as_secs()).unwrap_or(u32::MAX)),
         first_hang_up: context.first_hang_up,
     };
-    let entries = vec![entry(id, Fact::Offered(stored)), entry(id, Fact::Decided(decision.clone()))];
+    let opening = Batch {
+        entries: vec![entry(id, Fact::Offered(stored)), entry(id, Fact::Decided(decision.clone()))],
+        changes: met.changes(id),
+        ..Batch::default()
+    };
     let survey = decision.survey.as_ref().and_then(|(survey, _)| live.surveys.get(survey)).cloned();
     match survey {
-        None => goodbye::decline(parts, &live, id, signals, &decision, entries).await,
-        Some(survey) => hold(parts, id, signals, survey, &decision, entries).await,
+        None => goodbye::decline(parts, &live, id, signals, &decision, opening).await,
+        Some(survey) => hold(parts, id, signals, survey, &decision, (opening, met)).await,
     }
+}
+
+/// A decision made ahead, with the version of its survey that is held now.
+fn as_held(decision: &Decision, live: &Live) -> Decision {
+    let mut decision = decision.clone();
+    if let Some((id, version)) = &mut decision.survey
+        && let Some(survey) = live.surveys.get(id)
+    {
+        *version = survey.version;
+    }
+    decision
 }
 
 /// Ends a call that cannot be taken: the far end gets a final response, the journal the reason.
@@ -80,7 +105,7 @@ async fn fail(
     parts: &Shared,
     id: CallId,
     incoming: &Incoming,
-    mut entries: Vec<Entry>,
+    mut opening: Batch,
     why: FailReason,
     code: u16,
 ) {
@@ -92,10 +117,10 @@ async fn fail(
         by_caller: false,
         stats: None,
     };
-    entries.push(entry(id, ended));
+    opening.entries.push(entry(id, ended));
     warn!("A call failed before its answer: {why:?}");
     counter!("aftercall_calls_total", "disposition" => Disposition::Failed.as_str()).increment(1);
-    if let Err(error) = parts.store.append(batch_of(entries)).await {
+    if let Err(error) = parts.store.append(opening).await {
         error!("A failed call could not be stored either: {error}");
     }
 }
@@ -107,7 +132,7 @@ async fn hold(
     signals: CallSignals,
     survey: Arc<Survey>,
     decision: &Decision,
-    mut entries: Vec<Entry>,
+    (mut opening, met): (Batch, Met),
 ) {
     let CallSignals { incoming, events } = signals;
     let (leg_tx, leg_events) = mpsc::channel(LEG_EVENTS_MAX);
@@ -117,15 +142,16 @@ async fn hold(
             Ok(leg) => Some(leg),
             Err(error) => {
                 error!("No media for a call: {error}");
-                fail(parts, id, &incoming, entries, FailReason::Resources, 503).await;
+                fail(parts, id, &incoming, opening, FailReason::Resources, 503).await;
                 return;
             }
         },
     };
     let codec = incoming.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.codec);
-    entries.push(entry(id, Fact::Answered { codec }));
-    let batch = Batch { entries, dialog: Some(incoming.trace.clone()), key: None };
-    if let Err(error) = parts.store.append(batch).await {
+    opening.entries.push(entry(id, Fact::Answered { codec }));
+    opening.dialog = Some(incoming.trace.clone());
+    if let Err(error) = parts.store.append(opening).await {
+        parts.store.ahead().give_back(met);
         error!("A call is refused, because it could not be stored: {error}");
         parts.sip.send(incoming.key, SipCommand::Reject { code: 503 }).await;
         return;

@@ -13,6 +13,7 @@ use crate::config::{Decline, Live};
 use crate::domain::{CallId, Codec, Decision, Disposition, Entry, Fact, Language, PlayId};
 use crate::media::{LegEvent, Times};
 use crate::sip::{CallSignals, SipCommand, SipEvent};
+use crate::store::Batch;
 
 /// The whole goodbye takes no longer than this, whatever the far end does.
 const GOODBYE_MAX: Duration = Duration::from_secs(10);
@@ -25,23 +26,23 @@ pub(super) async fn decline(
     id: CallId,
     signals: CallSignals,
     decision: &Decision,
-    mut entries: Vec<Entry>,
+    mut opening: Batch,
 ) {
     info!(reason = decision.reason.as_str(), "Not surveyed: {}", decision.reason.as_str());
     counter!("aftercall_calls_total", "disposition" => Disposition::NotSelected.as_str()).increment(1);
     let key = signals.incoming.key;
     match live.config.selection.decline {
         Decline::Code(code) => {
-            entries.push(ended(id, false));
-            store(parts, entries).await;
+            opening.entries.push(ended(id, false));
+            store(parts, opening).await;
             parts.sip.send(key, SipCommand::Reject { code }).await;
         }
         Decline::Goodbye => {
             let codec = signals.incoming.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.codec);
-            entries.push(entry(id, Fact::Answered { codec }));
-            store(parts, entries).await;
+            opening.entries.push(entry(id, Fact::Answered { codec }));
+            store(parts, opening).await;
             let by_caller = say_goodbye(parts, live, signals).await;
-            store(parts, vec![ended(id, by_caller)]).await;
+            store(parts, batch_of(vec![ended(id, by_caller)])).await;
         }
     }
 }
@@ -51,8 +52,8 @@ fn ended(id: CallId, by_caller: bool) -> Entry {
     entry(id, Fact::Ended { disposition, left_at: None, failure: None, by_caller, stats: None })
 }
 
-async fn store(parts: &Shared, entries: Vec<Entry>) {
-    if let Err(error) = parts.store.append(batch_of(entries)).await {
+async fn store(parts: &Shared, batch: Batch) {
+    if let Err(error) = parts.store.append(batch).await {
         error!("A call that was not surveyed could not be stored: {error}");
     }
 }

@@ -152,6 +152,7 @@ impl History {
             reason: DecisionReason::TestCall,
             count: None,
             draw_ppm: None,
+            ahead: None,
         };
         let before = [Fact::Offered(context), Fact::Decided(decision), Fact::Answered { codec: Codec::Pcma }];
         let mut facts: Vec<_> = before.into_iter().map(|fact| (Duration::ZERO, fact)).collect();

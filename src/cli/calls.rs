@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// With this reference of the contact centre.
     #[arg(long, value_name = "REF")]
     call_ref: Option<CallRef>,
-    /// That came out so: not_selected, complete, partial, break_off, refused, no_answer or failed.
+    /// That came out so: not_selected, not_transferred, complete, partial, break_off, refused, no_answer or failed.
     #[arg(long, value_parser = super::filter::named::<Disposition>)]
     disposition: Option<Disposition>,
     /// At most so many, the latest; with --csv and --json all, unless this says otherwise.

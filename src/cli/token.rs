@@ -22,7 +22,7 @@ enum Command {
     Add {
         /// A name to know it by.
         name: String,
-        /// What it may do: reports:read, responses:read, live:read.
+        /// What it may do: reports:read, responses:read, live:read, reservations:write, decisions:ask, triggers:write.
         #[arg(long, default_value = "reports:read")]
         scopes: Scopes,
         /// For how long it is good.

@@ -246,6 +246,7 @@ fn check(config: &Config) -> Result<(), (Place, Fault)> {
     config.selection.check().map_err(at("selection"))?;
     config.speech.check().map_err(at("speech"))?;
     config.web.check().map_err(at("web"))?;
+    config.api.check().map_err(at("api"))?;
     config.store.check().map_err(at("store"))?;
     config.policy.check().map_err(at("policy"))?;
     if config.listener.is_empty() {

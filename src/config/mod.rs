@@ -1,5 +1,6 @@
 //! Configuration: read once, checked, refused loudly.
 
+mod api;
 mod load;
 mod media;
 mod policy;
@@ -10,6 +11,7 @@ mod speech;
 mod store;
 mod web;
 
+pub use api::ApiConfig;
 pub use load::{ConfigError, Live, load, parse_text, read, speech_models};
 pub use media::{InBand, MediaConfig};
 pub use policy::{CommentAccess, PolicyConfig};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    Checked, Fault, ListenerConfig, MediaConfig, PolicyConfig, SelectionConfig, SipConfig, SpeechConfig,
-    StoreConfig, TrunkConfig, WebConfig,
+    ApiConfig, Checked, Fault, ListenerConfig, MediaConfig, PolicyConfig, SelectionConfig, SipConfig,
+    SpeechConfig, StoreConfig, TrunkConfig, WebConfig,
 };
 
 /// Everything that a configuration file may say.
@@ -46,6 +46,9 @@ pub struct Config {
     /// The dashboard and the API.
     #[serde(default)]
     pub web: WebConfig,
+    /// What other systems may do.
+    #[serde(default)]
+    pub api: ApiConfig,
     /// Who may see what.
     #[serde(default)]
     pub policy: PolicyConfig,

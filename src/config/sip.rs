@@ -250,6 +250,8 @@ pub struct ContextMap {
     pub survey: Vec<SourceExpr>,
     /// A mystery caller's token.
     pub mystery: Vec<SourceExpr>,
+    /// The token of a reservation.
+    pub reservation: Vec<SourceExpr>,
 }
 
 impl Default for ContextMap {
@@ -268,6 +270,7 @@ impl Default for ContextMap {
             first_hang_up: list(&["header:X-Hangup-By", "uui:hangup", "param:hangup"]),
             survey: list(&["header:X-Survey", "uui:survey", "param:survey"]),
             mystery: list(&["header:X-Mystery", "uui:mystery"]),
+            reservation: list(&["header:X-Reservation", "uui:reservation", "param:reservation", "user:rsv-"]),
         }
     }
 }

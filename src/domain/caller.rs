@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ahead::ReservationToken;
 use super::ids::{AgentId, CallRef, Language, QueueId, SurveyId};
 
 /// The caller's number as signalled. It has no `Display`, no `Serialize` and a redacted `Debug`:
@@ -127,6 +128,10 @@ pub struct CallContext {
     pub caller: Option<CallerNumber>,
     /// The caller's language.
     pub language: Option<Language>,
+    /// The language of callers whose context names none, as the trunk has it.
+    pub language_otherwise: Option<Language>,
+    /// The token of a reservation that was made for this call.
+    pub reservation: Option<ReservationToken>,
     /// Who asked for the survey.
     pub trigger: Trigger,
     /// How long caller and agent talked.

@@ -1,5 +1,6 @@
 //! Words that every part of the service shares. Knows no other module; pure data, no clock, no socket.
 
+mod ahead;
 mod answer;
 mod audio;
 mod caller;
@@ -13,6 +14,7 @@ mod scale;
 mod stream;
 mod viewer;
 
+pub use ahead::{Foretold, FoundBy, ReservationToken};
 pub use answer::{Answer, AnswerValue, GivenBy, QuestionKind};
 pub use audio::{AudioFrame, LISTEN_RATE};
 pub use caller::{CallContext, CallerHash, CallerNumber, Party, Trigger};
@@ -25,8 +27,8 @@ pub use ids::{
 pub use period::{Period, PeriodError, Week};
 pub use play::{ListenId, PlayId, PromptCatalogue};
 pub use record::{
-    CallStats, Decision, DecisionReason, DialogTrace, Disposition, Entry, Fact, FailReason, Origin,
-    SkipReason, Stage, StoredContext, Transcription,
+    CallStats, DecidedAhead, Decision, DecisionReason, DialogTrace, Disposition, Entry, Fact, FailReason,
+    Origin, SkipReason, Stage, StoredContext, Transcription,
 };
 pub use scale::{Better, Scale};
 pub use stream::{AgreedStream, Codec, Direction, TelephoneEvent};

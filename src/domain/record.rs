@@ -246,6 +246,33 @@ pub struct Decision {
     pub count: Option<u64>,
     /// The random draw in 0..1 in parts per million, where the rule draws.
     pub draw_ppm: Option<u32>,
+    /// Set where it was made, and told, before the call came to us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<DecidedAhead>,
+}
+
+impl Decision {
+    /// About a call whose decision was made ahead and has been used: it is not decided again.
+    #[must_use]
+    pub fn already_made() -> Self {
+        Self {
+            origin: Origin::Sampled,
+            survey: None,
+            reason: DecisionReason::AlreadyDecided,
+            count: None,
+            draw_ppm: None,
+            ahead: None,
+        }
+    }
+}
+
+/// When a decision was made ahead of its call, and for which queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedAhead {
+    /// When, in microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// The queue of that time, in which it was counted; the call may come from another.
+    pub queue: Option<QueueId>,
 }
 
 /// Why a call was or was not surveyed.
@@ -286,6 +313,8 @@ pub enum DecisionReason {
     NoRule,
     /// Not eligible: the survey asked for does not exist.
     UnknownSurvey,
+    /// Not eligible: the decision about this call was made ahead, and has been used.
+    AlreadyDecided,
 }
 
 impl DecisionReason {
@@ -310,6 +339,7 @@ impl DecisionReason {
             Self::CapAgent => "cap_agent",
             Self::NoRule => "no_rule",
             Self::UnknownSurvey => "unknown_survey",
+            Self::AlreadyDecided => "already_decided",
         }
     }
 }
@@ -322,6 +352,8 @@ impl DecisionReason {
 pub enum Disposition {
     /// The call was not chosen; nobody was asked anything.
     NotSelected,
+    /// The call was chosen ahead, and was never transferred to us.
+    NotTransferred,
     /// Every question that was due got an answer, or was skipped by the survey's own rules.
     Complete,
     /// At least one answer, but not all.
@@ -338,8 +370,9 @@ pub enum Disposition {
 
 impl Disposition {
     /// All dispositions.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NotSelected,
+        Self::NotTransferred,
         Self::Complete,
         Self::Partial,
         Self::BreakOff,
@@ -353,6 +386,7 @@ impl Disposition {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotSelected => "not_selected",
+            Self::NotTransferred => "not_transferred",
             Self::Complete => "complete",
             Self::Partial => "partial",
             Self::BreakOff => "break_off",

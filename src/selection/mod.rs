@@ -120,7 +120,8 @@ impl Selector {
     pub fn decide(&mut self, context: &CallContext, caller: Option<CallerHash>, now: Timestamp) -> Decision {
         let rule = self.config.queues.iter().find(|rule| rule.matches(context.queue.as_ref())).cloned();
         let origin = self.origin(context, caller);
-        let refuse = |reason| Decision { origin, survey: None, reason, count: None, draw_ppm: None };
+        let refuse =
+            |reason| Decision { origin, survey: None, reason, count: None, draw_ppm: None, ahead: None };
         let named = rule.as_ref().and_then(|rule| rule.survey.as_ref()).unwrap_or(&self.config.survey);
         let id = context.survey.as_ref().unwrap_or(named).clone();
         let Some(&version) = self.surveys.get(&id) else { return refuse(DecisionReason::UnknownSurvey) };
@@ -149,7 +150,7 @@ impl Selector {
                 self.callers.add(caller, now, self.config.same_caller_max);
             }
         }
-        Decision { origin, survey, reason, count, draw_ppm }
+        Decision { origin, survey, reason, count, draw_ppm, ahead: None }
     }
 
     fn origin(&self, context: &CallContext, caller: Option<CallerHash>) -> Origin {

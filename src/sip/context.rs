@@ -114,8 +114,9 @@ pub(super) fn read(request: &Request, trunk: &TrunkConfig) -> CallContext {
         queue: first(&map.queue, request, |t| t.parse().ok()),
         call_ref: first(&map.call_ref, request, |t| t.parse().ok()),
         caller: first(&map.caller, request, CallerNumber::new),
-        language: first(&map.language, request, |t| t.to_ascii_lowercase().parse().ok())
-            .or_else(|| trunk.language.clone()),
+        language: first(&map.language, request, |t| t.to_ascii_lowercase().parse().ok()),
+        language_otherwise: trunk.language.clone(),
+        reservation: first(&map.reservation, request, |t| t.parse().ok()),
         talk: first(&map.talk_seconds, request, |t| t.parse::<u32>().ok())
             .map(|seconds| Duration::from_secs(seconds.into())),
         first_hang_up: first(&map.first_hang_up, request, |t| match t.to_ascii_lowercase().as_str() {

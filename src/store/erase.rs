@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use uuid::Uuid;
 
+use super::ahead;
 use super::audit::{self, Head, Note};
 use super::state::State;
 use super::vault::RECORDINGS;
@@ -57,6 +58,8 @@ pub(super) enum Step {
     Calls(Vec<CallId>),
     Agent(AgentId),
     KeysBefore(i64),
+    /// What was said of a caller, or of an agent, ahead of calls.
+    Ahead(Option<CallerHash>, Option<AgentId>),
     /// Empties the write-ahead log.
     Tidy,
 }
@@ -103,6 +106,11 @@ impl Store {
     pub async fn erase(&self, what: &Erase, note: Note) -> Result<(Erased, Head), StoreError> {
         let calls = self.views.to_erase(what).await?;
         let mut erased = Erased::default();
+        match what {
+            Erase::Caller(hash) => self.ahead.forget(Some(*hash), None),
+            Erase::Agent(agent) => self.ahead.forget(None, Some(agent)),
+            Erase::Offered(..) | Erase::Recordings(_) => {}
+        }
         for step in steps(what, calls) {
             let (did, files) = self.erase_step(step).await?;
             erased = erased.plus(did);
@@ -171,11 +179,11 @@ fn counted(mut note: Note, erased: &Erased) -> Note {
 }
 
 fn steps(what: &Erase, calls: Vec<CallId>) -> Vec<Step> {
+    let calls = || calls.chunks(CHUNK).map(|chunk| Step::Calls(chunk.to_vec()));
     match what {
-        Erase::Caller(_) | Erase::Offered(..) => {
-            calls.chunks(CHUNK).map(|chunk| Step::Calls(chunk.to_vec())).collect()
-        }
-        Erase::Agent(agent) => vec![Step::Agent(agent.clone())],
+        Erase::Caller(hash) => calls().chain([Step::Ahead(Some(*hash), None)]).collect(),
+        Erase::Offered(..) => calls().collect(),
+        Erase::Agent(agent) => vec![Step::Agent(agent.clone()), Step::Ahead(None, Some(agent.clone()))],
         Erase::Recordings(before) => vec![Step::KeysBefore(*before)],
     }
 }
@@ -204,6 +212,10 @@ pub(super) async fn run(
             let delete = "DELETE FROM response_keys WHERE call_id < $1";
             let keys = execute(&mut tx, sqlx::query(delete).bind(first_id(before_us))).await?;
             (Erased { calls: keys, keys, ..Erased::default() }, Vec::new())
+        }
+        Step::Ahead(caller, agent) => {
+            ahead::erase(&mut tx, caller, agent.as_ref()).await?;
+            Stepped::default()
         }
         Step::Tidy => Stepped::default(),
     };

@@ -3,7 +3,9 @@
 //! One task writes (`writer.rs`); an answer that was acknowledged is on disk. Everything but the journal can be made
 //! again ([`rebuild()`]). Callers are kept under a keyed hash ([`Privacy`]), never by their number.
 
+mod ahead;
 mod audit;
+mod changes;
 mod comments;
 mod erase;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod modes;
 mod privacy;
 mod project;
 mod rebuild;
+mod receipts;
 mod recordings;
 pub mod retention;
 pub mod rules;
@@ -41,12 +44,15 @@ use tokio::task::JoinSet;
 use crate::config::StoreConfig;
 use crate::domain::{CallId, DialogTrace, Entry, RecordingId};
 
+pub use ahead::{Ahead, AheadError, Decided, Frozen, Met, Reservation, ReservationRow, Wish};
 pub use audit::{AuditLine, Chain, Head, Note};
+pub use changes::Change;
 pub use comments::Comment;
 pub use erase::{Erase, Erased, erase};
 pub use goals::{Goal, GoalError};
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
+pub use receipts::Receipt;
 pub use recordings::{ResponseKey, wav};
 pub use vault::{Kept, Vault};
 pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
@@ -54,15 +60,17 @@ pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
 use ids::Ids;
 use writer::{Job, Writer};
 
-/// Facts that belong together: all are on disk, or none.
+/// What belongs together: all of it is on disk, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The facts in their order. All of one call.
+    /// The facts in their order. With a dialog or a key, all of one call.
     pub entries: Vec<Entry>,
     /// What a BYE would need, once there is a dialog; it replaces an earlier one.
     pub dialog: Option<DialogTrace>,
     /// The key of the recordings that the facts name; kept with the first batch that brings it.
     pub key: Option<ResponseKey>,
+    /// Changes of rows that are not made from facts.
+    pub changes: Vec<Change>,
 }
 
 /// Whether answers can be kept.
@@ -127,6 +135,7 @@ pub struct Store {
     privacy: Privacy,
     views: Views,
     vault: Vault,
+    ahead: Ahead,
     /// Held until the last handle is gone, so that no second process writes.
     _lock: Arc<File>,
 }
@@ -147,6 +156,7 @@ impl Store {
         let views = Views::open(&path).await?;
         let left_open = views.open_calls().await?;
         let sealed = views.sealed_dialogs().await?;
+        let ahead = ahead::load(&views, &privacy).await?;
         let (jobs, receiver) = mpsc::channel(config.queue_max);
         let (health_in, health) = watch::channel(Health::Good);
         let (changes_in, changes) = watch::channel(0);
@@ -172,6 +182,7 @@ impl Store {
             vault: Vault::new(views.clone(), privacy.clone(), data_dir),
             privacy: privacy.clone(),
             views,
+            ahead,
             _lock: Arc::new(lock),
         };
         let mut closing = JoinSet::new(); // Together, so that they share transactions.

@@ -9,10 +9,11 @@ use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::KeyInit;
 use hmac::{Hmac, KeyInit as _, Mac};
 use sha2::Sha256;
+use uuid::Uuid;
 
 use super::recordings::ResponseKey;
 use super::seal;
-use crate::domain::{CallId, CallerHash, CallerNumber, DialogTrace};
+use crate::domain::{CallId, CallerHash, CallerNumber, DialogTrace, ReservationToken};
 
 /// Shortest secret, in bytes.
 const SECRET_MIN: usize = 32;
@@ -25,6 +26,7 @@ pub struct Privacy {
     caller_key: [u8; 32],
     mystery_key: [u8; 32],
     shuffle_key: [u8; 32],
+    reservation_key: [u8; 32],
     dialogs: XChaCha20Poly1305,
     responses: XChaCha20Poly1305,
 }
@@ -67,6 +69,7 @@ impl Privacy {
             caller_key: mac(secret, b"aftercall caller"),
             mystery_key: mac(secret, b"aftercall mystery"),
             shuffle_key: mac(secret, b"aftercall shuffle"),
+            reservation_key: mac(secret, b"aftercall reservation"),
             dialogs: XChaCha20Poly1305::new(&mac(secret, b"aftercall dialog").into()),
             responses: XChaCha20Poly1305::new(&mac(secret, b"aftercall response").into()),
         }
@@ -82,6 +85,12 @@ impl Privacy {
     #[must_use]
     pub fn mystery_key(&self) -> [u8; 32] {
         self.mystery_key
+    }
+
+    /// The token of a reservation, which nobody can guess from its id.
+    pub(super) fn reservation_token(&self, id: Uuid) -> ReservationToken {
+        let whole = mac(&self.reservation_key, id.as_bytes());
+        ReservationToken::of(*whole.first_chunk().expect("a hash has more than 16 octets"))
     }
 
     /// A place for a call in an order that nobody outside can know.
@@ -120,8 +129,6 @@ fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-
-    use uuid::Uuid;
 
     use super::*;
 

@@ -117,7 +117,12 @@ impl CallRow {
                     self.reach(Stage::Selected);
                 }
                 if let Some(count) = decision.count {
-                    let largest = sums.queue_counts.entry(self.queue()).or_default();
+                    let ahead = decision.ahead.as_ref();
+                    let counted_in = |ahead: &crate::domain::DecidedAhead| {
+                        ahead.queue.as_ref().map(ToString::to_string).unwrap_or_default()
+                    };
+                    let queue = ahead.map_or_else(|| self.queue(), counted_in);
+                    let largest = sums.queue_counts.entry(queue).or_default();
                     *largest = count.max(*largest);
                 }
                 self.decision = Some(decision.clone());

@@ -48,6 +48,7 @@ fn decided(count: u64) -> Fact {
         reason: DecisionReason::Nth,
         count: Some(count),
         draw_ppm: None,
+        ahead: None,
     })
 }
 

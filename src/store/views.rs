@@ -267,6 +267,8 @@ impl Views {
                 .map_err(|e| damaged("calls", "offered_us".into(), e.to_string()))?;
             state.callers.push((parse(row, "caller")?, at));
         }
+        let from = (day_start.as_microsecond(), window_start.as_microsecond());
+        self.add_decided_ahead(from, &mut state).await?;
         Ok(state)
     }
 

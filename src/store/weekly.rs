@@ -123,6 +123,10 @@ impl WeeklySums {
                 if let (Some(question), true) = (left_at, *disposition != Disposition::Complete) {
                     self.step(row, question, "left", 0);
                 }
+                if *disposition == Disposition::NotTransferred {
+                    let key = (week(row), agent(row), row.queue(), "not_transferred");
+                    *self.sampling.entry(key).or_default() += 1;
+                }
                 self.ended(row, *disposition);
             }
             _ => {}

@@ -19,7 +19,7 @@ use super::project::{CallRow, RollUps};
 use super::sql::{self, Line};
 use super::state::{self, State};
 use super::weekly::WeeklySums;
-use super::{Batch, Health, StoreError, schema};
+use super::{Batch, Change, Health, StoreError, schema};
 use crate::config::StoreConfig;
 use crate::domain::{CallId, Entry, Fact};
 
@@ -145,6 +145,7 @@ impl Writer {
                 staged.keys.extend(self.privacy.seal_key(key).map(|sealed| (key.call, sealed)));
             }
         }
+        staged.changes.extend(batches.iter().flat_map(|batch| &batch.changes).flat_map(Change::statements));
         let lines = std::mem::take(&mut staged.lines);
         let (audit, head) = audit::chain(self.state.head.clone(), notes);
         self.commit(&lines, &audit, &mut staged).await.map_err(sql::write_error)?;
@@ -167,6 +168,7 @@ impl Writer {
         queries.extend(sql::insert_keys(&staged.keys));
         queries.extend(staged.project());
         queries.extend(audit::insert(audit));
+        queries.append(&mut staged.changes);
         let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
         sql::run(&mut tx, queries).await?;
         tx.commit().await
@@ -250,6 +252,8 @@ pub(super) struct Staged {
     changed: BTreeSet<CallId>,
     dialogs: Vec<(CallId, Vec<u8>)>,
     keys: Vec<(CallId, Vec<u8>)>,
+    /// Statements for what is not made from facts.
+    changes: Vec<sql::Query>,
 }
 
 impl Staged {

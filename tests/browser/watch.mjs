@@ -52,3 +52,9 @@ export function done() {
     process.exit(1);
   }
 }
+
+// What was found before a script broke is told too.
+process.on('uncaughtException', (error) => {
+  fault('the script', error.stack);
+  done();
+});

@@ -1,106 +1,91 @@
 //! The API from outside: tokens, pages, exports, problems, and the stream of running calls.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::caller::{at, call};
-use crate::harness::{App, PATIENCE, config};
+use crate::harness::App;
+use crate::web_client::{ask, get, open, post, start, token};
 
-fn start() -> (App, SocketAddr) {
-    let app = App::with(&config().replace("[media]", "[web]\nlisten = \"127.0.0.1:0\"\n\n[media]"));
-    app.wait_for_log("The dashboard is on http://");
-    let log = app.log();
-    let address = log.split("The dashboard is on http://").nth(1).and_then(|rest| rest.split('/').next());
-    let address = address.and_then(|address| address.parse().ok()).expect("an address in the log");
-    (app, address)
-}
+/// Every endpoint, the scope that opens it, and what a good token gets: method and path, body, status.
+const ENDPOINTS: [(&str, &str, &str, u16); 13] = [
+    ("GET /api/v1/surveys", "reports:read", "", 200),
+    ("GET /api/v1/reports/overview?period=2026-W47", "reports:read", "", 200),
+    ("GET /api/v1/responses", "responses:read", "", 200),
+    ("GET /api/v1/exports/responses.csv", "responses:read", "", 200),
+    ("GET /api/v1/exports/responses.ndjson", "responses:read", "", 200),
+    ("GET /api/v1/exports/responses.xlsx", "responses:read", "", 200),
+    ("GET /api/v1/calls/running", "live:read", "", 200),
+    ("GET /api/v1/calls/running/stream", "live:read", "", 200),
+    ("POST /api/v1/reservations", "reservations:write", r#"{"agent": "anna", "call_ref": "C1"}"#, 201),
+    ("GET /api/v1/reservations/01a00000-0000-7000-8000-000000000000", "reservations:write", "", 404),
+    ("DELETE /api/v1/reservations/01a00000-0000-7000-8000-000000000000", "reservations:write", "", 404),
+    ("POST /api/v1/decisions", "decisions:ask", r#"{"call_ref": "C2"}"#, 200),
+    ("POST /api/v1/triggers", "triggers:write", r#"{"call_ref": "C3", "agent": "anna"}"#, 201),
+];
+const SCOPES: [&str; 6] =
+    ["reports:read", "responses:read", "live:read", "reservations:write", "decisions:ask", "triggers:write"];
 
-fn send(to: SocketAddr, path: &str, token: Option<&str>) -> TcpStream {
-    let mut stream = TcpStream::connect(to).expect("the API listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{token}Connection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("a request");
-    stream
-}
-
-/// Status, head and body; chunks are put together.
-fn get(to: SocketAddr, path: &str, token: Option<&str>) -> (u16, String, String) {
-    let mut text = String::new();
-    send(to, path, token).read_to_string(&mut text).expect("an answer");
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    let body = if head.to_lowercase().contains("transfer-encoding: chunked") {
-        unchunked(body)
-    } else {
-        body.into()
-    };
-    (status, head.to_lowercase(), body)
-}
-
-fn unchunked(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((length, after)) = rest.split_once("\r\n") {
-        let length = usize::from_str_radix(length, 16).expect("the length of a chunk");
-        body += &after[..length];
-        rest = after[length..].trim_start_matches("\r\n");
-        if length == 0 {
-            break;
-        }
+/// Head of the answer alone: a stream has no end.
+fn status_of(line: &str, api: std::net::SocketAddr, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let mut stream = BufReader::new(open(api, line, headers, body));
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(stream.read_line(&mut head).expect("an answer") > 0, "{line}: {head}");
     }
-    body
-}
-
-fn token(app: &App, name: &str, scopes: &str) -> String {
-    app.ask(&["token", "add", name, "--scopes", scopes]).trim().to_owned()
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    (status, head.to_lowercase())
 }
 
 #[test]
 fn what_a_token_opens_and_what_it_does_not() {
-    let (app, api) = start();
-    let paths = [
-        ("/api/v1/surveys", "reports:read"),
-        ("/api/v1/reports/overview?period=2026-W47", "reports:read"),
-        ("/api/v1/responses", "responses:read"),
-        ("/api/v1/exports/responses.csv", "responses:read"),
-        ("/api/v1/exports/responses.ndjson", "responses:read"),
-        ("/api/v1/calls/running", "live:read"),
-    ];
-    let tokens =
-        ["reports:read", "responses:read", "live:read"].map(|scope| (scope, token(&app, scope, scope)));
-    for (path, needed) in paths {
-        let (status, head, body) = get(api, path, None);
-        assert_eq!(status, 401, "{path}");
+    let (app, api) = start("[api]\nsource_burst = 1000\n");
+    let tokens = SCOPES.map(|scope| (scope, token(&app, scope, scope)));
+    let (_, document) = (0, ask(api, "GET /api/v1/openapi.json", &[], "").json());
+    assert_eq!(document["openapi"], "3.1.0");
+    for (line, needed, body, good) in ENDPOINTS {
+        let json = ("Content-Type", "application/json");
+        let (status, head) = status_of(line, api, &[json], body);
+        assert_eq!(status, 401, "{line}");
         assert!(
             head.contains("application/problem+json") && head.contains("www-authenticate: bearer"),
             "{head}"
         );
-        assert!(body.contains("\"title\":\"Unauthorized\""), "{body}");
-        assert_eq!(get(api, path, Some("aftercall_guess")).0, 401, "{path}");
+        let guess = ("Authorization", "Bearer aftercall_guess");
+        assert_eq!(status_of(line, api, &[guess, json], body).0, 401, "{line}");
         for (scope, token) in &tokens {
-            let (status, _, body) = get(api, path, Some(token));
-            assert_eq!(status, if *scope == needed { 200 } else { 403 }, "{path} with {scope}: {body}");
+            let bearer = format!("Bearer {token}");
+            let (status, _) = status_of(line, api, &[("Authorization", &bearer), json], body);
+            assert_eq!(status, if *scope == needed { good } else { 403 }, "{line} with {scope}");
+        }
+        let (method, path) = line.split_once(' ').expect("a method");
+        let path = path.split('?').next().unwrap_or_default();
+        let path = path.replace("reports/overview", "reports/{kind}");
+        let path = path.replace("01a00000-0000-7000-8000-000000000000", "{id}");
+        let told = &document["paths"][&path][method.to_lowercase()];
+        assert_eq!(told["security"][0]["token"][0], needed, "{line} in the document");
+        for status in ["401", "403", "429"] {
+            assert!(told["responses"][status].is_object(), "{line}: {status} is not in the document");
         }
     }
+    let told: usize = document["paths"]
+        .as_object()
+        .expect("paths")
+        .values()
+        .map(|p| p.as_object().map_or(0, |p| p.len()))
+        .sum();
+    assert_eq!(told, ENDPOINTS.len(), "every endpoint of the document is in the table");
     assert!(app.run(&["token", "revoke", "live:read"]).status.success());
-    assert_eq!(get(api, "/api/v1/calls/running", Some(&tokens[2].1)).0, 401, "a revoked token");
-    assert_eq!(get(api, "/api/v1/nothing", None).0, 404);
-    let (status, _, document) = get(api, "/api/v1/openapi.json", None);
-    let document: Value = serde_json::from_str(&document).expect("JSON");
-    assert_eq!((status, &document["openapi"]), (200, &Value::from("3.1.0")));
-    for (path, _) in paths {
-        let path = path.replace("overview?period=2026-W47", "{kind}");
-        assert!(document["paths"][&path]["get"].is_object(), "{path} is in the document");
-    }
-    assert_eq!(get(api, "/api/docs/", None).0, 200);
+    assert_eq!(get(api, "/api/v1/calls/running", &tokens[2].1).status, 401, "a revoked token");
+    assert_eq!(ask(api, "GET /api/v1/nothing", &[], "").status, 404);
+    assert_eq!(ask(api, "GET /api/docs/", &[], "").status, 200);
 }
 
 #[test]
 fn responses_in_pages_and_as_exports() {
-    let (app, api) = start();
+    let (app, api) = start("");
     let script = "audio; press #; quiet 2s; press 4; bye";
     let callers: Vec<_> = (0..3)
         .map(|n| call(&at(&app, "short"), &format!("call-{n}"), script, &["--header", "X-Agent-Id: =1+2"]))
@@ -111,9 +96,9 @@ fn responses_in_pages_and_as_exports() {
     let mut refs = Vec::new();
     let mut path = "/api/v1/responses?limit=2".to_owned();
     loop {
-        let (status, _, body) = get(api, &path, Some(&token));
-        assert_eq!(status, 200, "{body}");
-        let page: Value = serde_json::from_str(&body).expect("JSON");
+        let reply = get(api, &path, &token);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let page = reply.json();
         for item in page["items"].as_array().expect("items") {
             assert_eq!((&item["answers"][0], &item["disposition"]), (&"4".into(), &"complete".into()));
             refs.push(item["call_ref"].as_str().expect("a reference").to_owned());
@@ -125,23 +110,30 @@ fn responses_in_pages_and_as_exports() {
     }
     refs.sort();
     assert_eq!(refs, ["call-0", "call-1", "call-2"], "each once");
-    let (_, head, csv) = get(api, "/api/v1/exports/responses.csv", Some(&token));
-    assert!(head.contains("text/csv"), "{head}");
+    let reply = get(api, "/api/v1/exports/responses.csv", &token);
+    assert!(reply.header("content-type").contains("text/csv"), "{}", reply.head);
+    let csv = reply.text();
     assert_eq!(csv.lines().count(), 4);
     assert!(csv.contains(",'=1+2,"), "a formula is disarmed: {csv}");
-    let (_, _, lines) = get(api, "/api/v1/exports/responses.ndjson?agent=nobody", Some(&token));
-    assert_eq!(lines, "");
+    assert_eq!(get(api, "/api/v1/exports/responses.ndjson?agent=nobody", &token).text(), "");
+    let lines = get(api, "/api/v1/exports/responses.ndjson", &token).text();
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((rows.len(), &rows[0]["agent"]), (3, &"=1+2".into()));
+    let sheet = sheet_of(&get(api, "/api/v1/exports/responses.xlsx", &token).body);
+    assert_eq!(sheet.matches("<row ").count(), 4);
+    assert!(sheet.contains("'=1+2") && !sheet.contains("<f>"), "{sheet}");
     for wrong in ["limit=0", "limit=5000", "from=yesterday", "colour=red", "after=x"] {
-        let (status, _, body) = get(api, &format!("/api/v1/responses?{wrong}"), Some(&token));
-        assert_eq!(status, 400, "{wrong}: {body}");
+        let reply = get(api, &format!("/api/v1/responses?{wrong}"), &token);
+        assert_eq!(reply.status, 400, "{wrong}: {}", reply.text());
     }
 }
 
 #[test]
 fn running_calls_are_told_as_they_change() {
-    let (app, api) = start();
+    let (app, api) = start("");
     let token = token(&app, "wall", "live:read");
-    let stream = send(api, "/api/v1/calls/running/stream", Some(&token));
+    let bearer = format!("Bearer {token}");
+    let stream = open(api, "GET /api/v1/calls/running/stream", &[("Authorization", &bearer)], "");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
     let caller =
         call(&at(&app, "short"), "seen", "quiet 2s; press 4; bye", &["--header", "X-Agent-Id: anna"]);
@@ -151,4 +143,109 @@ fn running_calls_are_told_as_they_change() {
     assert!(seen.contains("\"agent\":\"anna\"") && !seen.contains("127.0.0.1"), "{seen}");
     caller.well();
     assert!(lines.any(|line| line == "data: []"), "and its end");
+}
+
+/// The first sheet of a spreadsheet, as XML.
+fn sheet_of(file: &[u8]) -> String {
+    let mut book = zip::ZipArchive::new(Cursor::new(file)).expect("a spreadsheet is a ZIP file");
+    let mut text = String::new();
+    book.by_name("xl/worksheets/sheet1.xml").expect("a sheet").read_to_string(&mut text).expect("XML");
+    text
+}
+
+#[test]
+fn a_report_that_has_not_changed_is_not_sent_again() {
+    let (app, api) = start("");
+    let token = token(&app, "bi", "reports:read");
+    let (bearer, line) = (format!("Bearer {token}"), "GET /api/v1/reports/overview?period=2026-W47");
+    let first = ask(api, line, &[("Authorization", &bearer)], "");
+    let tag = first.header("etag").to_owned();
+    assert!(first.status == 200 && tag.len() > 10, "{}", first.head);
+    let with = |known: &str| ask(api, line, &[("Authorization", &bearer), ("If-None-Match", known)], "");
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".into()] {
+        let again = with(&known);
+        assert_eq!((again.status, again.body.len()), (304, 0), "{known}");
+        assert_eq!(again.header("etag"), tag);
+    }
+    assert_eq!(with("\"x\"").status, 200);
+}
+
+#[test]
+fn a_write_with_a_key_is_done_once() {
+    let (app, api) = start("");
+    let token = token(&app, "cti", "reservations:write");
+    let bearer = format!("Bearer {token}");
+    let write = |key: &str, body: &str| {
+        let kind = ("Content-Type", "application/json");
+        let headers = [("Authorization", &*bearer), kind, ("Idempotency-Key", key)];
+        ask(api, "POST /api/v1/reservations", &headers, body)
+    };
+    let body = r#"{"agent": "anna", "call_ref": "C1"}"#;
+    let first = write("k1", body);
+    assert_eq!((first.status, first.header("idempotent-replayed")), (201, ""));
+    let again = write("k1", body);
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"));
+    assert_eq!(first.text(), again.text());
+    let other = write("k2", body);
+    assert_ne!(first.json()["id"], other.json()["id"], "another key is another write");
+    assert_eq!(write("k1", r#"{"agent": "ben"}"#).status, 422);
+    assert_eq!(write("k3", r#"{"agent": "ben", "colour": 1}"#).status, 400);
+    assert_eq!(write("k3", r#"{"agent": "ben"}"#).status, 201, "what was refused can be corrected");
+    assert_eq!(write(&"k".repeat(129), body).status, 400);
+    let dir = app.kill();
+    let app = App::in_dir(dir);
+    let api = crate::web_client::address(&app);
+    let headers =
+        [("Authorization", &*bearer), ("Content-Type", "application/json"), ("Idempotency-Key", "k1")];
+    let later = ask(api, "POST /api/v1/reservations", &headers, body);
+    assert_eq!(later.text(), first.text(), "the answer outlives the service");
+    let id = first.json()["id"].as_str().expect("an id").to_owned();
+    let line = format!("DELETE /api/v1/reservations/{id}");
+    let delete =
+        |key: &str| ask(api, &line, &[("Authorization", &*bearer), ("Idempotency-Key", key)], "").status;
+    assert_eq!((delete("d1"), delete("d1"), delete("d2")), (204, 204, 404));
+}
+
+#[test]
+fn bad_writes_are_told_what_is_wrong() {
+    let (app, api) = start("[api]\nreservations_max = 2\n");
+    let token = token(&app, "cti", "reservations:write,decisions:ask,triggers:write");
+    for (path, body, told) in [
+        ("reservations", json!({}), "says nothing"),
+        ("reservations", json!({"agent": ""}), "agent: the name is empty"),
+        ("reservations", json!({"agent": "a", "wait_seconds": 0}), "wait_seconds"),
+        ("reservations", json!({"caller": "anonymous"}), "caller: is no number"),
+        ("reservations", json!({"talk_seconds": -1}), "invalid value"),
+        ("decisions", json!({"agent": "a"}), "missing field `call_ref`"),
+        ("triggers", json!({"call_ref": "x"}), "missing field `agent`"),
+    ] {
+        let reply = post(api, &format!("/api/v1/{path}"), &token, &body);
+        let detail = reply.json()["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(reply.status == 400 && detail.contains(told), "{path} {body}: {} {detail}", reply.status);
+    }
+    let bearer = format!("Bearer {token}");
+    let line = "POST /api/v1/reservations";
+    let plain = ask(api, line, &[("Authorization", &bearer), ("Content-Type", "text/plain")], "{}");
+    assert_eq!(plain.status, 415);
+    let long = json!({"agent": "a".repeat(20_000)});
+    assert_eq!(post(api, "/api/v1/reservations", &token, &long).status, 413);
+    let made = |n: u32| post(api, "/api/v1/reservations", &token, &json!({"call_ref": n.to_string()})).status;
+    assert_eq!((made(1), made(2), made(3)), (201, 201, 503), "as many as may wait");
+}
+
+#[test]
+fn who_asks_too_often_is_told_when_to_come_again() {
+    let (app, api) = start("[api]\ntoken_rate = 1\ntoken_burst = 3\nsource_burst = 8\nsource_rate = 1\n");
+    let (one, other) = (token(&app, "one", "reports:read"), token(&app, "other", "reports:read"));
+    for _ in 0..3 {
+        assert_eq!(get(api, "/api/v1/surveys", &one).status, 200);
+    }
+    let refused = get(api, "/api/v1/surveys", &one);
+    assert_eq!(refused.status, 429);
+    assert!(refused.header("content-type").contains("problem+json"));
+    assert!((1..=3).contains(&refused.header("retry-after").parse::<u64>().expect("seconds")));
+    assert_eq!(get(api, "/api/v1/surveys", &other).status, 200, "another token has its own");
+    let guesses: Vec<u16> =
+        (0..8).map(|n| get(api, "/api/v1/surveys", &format!("guess-{n}")).status).collect();
+    assert!(guesses.contains(&401) && guesses.contains(&429), "an address has its bound too: {guesses:?}");
 }

@@ -1,5 +1,6 @@
 //! Whole-application tests: the real program on real sockets, driven from outside.
 
+mod ahead;
 mod api;
 mod arrows;
 mod browser;
@@ -17,3 +18,4 @@ mod survey;
 mod torture;
 mod voice;
 mod web;
+mod web_client;

@@ -97,6 +97,7 @@ impl Results {
                 caller_hung_up: of("caller_first"),
                 excluded: of("excluded"),
                 sent: of("sent"),
+                not_transferred: of("not_transferred"),
             });
         }
         Ok(sampling)

@@ -88,6 +88,7 @@ fn facts(number: usize, taken: &Taken, origin: Origin) -> Vec<Fact> {
             reason: DecisionReason::All,
             count: None,
             draw_ppm: None,
+            ahead: None,
         }),
         Fact::Asked { question, attempt: 1 },
         Fact::Answer(answer),

@@ -356,6 +356,8 @@ pub struct SamplingRow {
     pub excluded: u64,
     /// Calls that the agent sent on purpose.
     pub sent: u64,
+    /// Calls that were chosen ahead and never came.
+    pub not_transferred: u64,
 }
 
 /// How calls were chosen.

@@ -138,6 +138,7 @@ disposition-complete = Complete
 disposition-partial = Partly answered
 disposition-break_off = Hung up before answering
 disposition-refused = Declined
+disposition-not_transferred = Chosen, never transferred
 disposition-no_answer = Stayed silent
 disposition-failed = Failed
 origin-sampled = Sampled

@@ -138,6 +138,7 @@ disposition-complete = Volledig
 disposition-partial = Deels beantwoord
 disposition-break_off = Hing op voor een antwoord
 disposition-refused = Wilde niet
+disposition-not_transferred = Gekozen, nooit doorverbonden
 disposition-no_answer = Bleef stil
 disposition-failed = Mislukt
 origin-sampled = Steekproef

@@ -1,0 +1,108 @@
+//! A spreadsheet of any length: rows go to disk as they come, and memory stays what it was.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::Problem;
+use super::exports::{CHUNKS_MAX, COLUMNS, cells};
+use super::responses::Held;
+use crate::store::StoreError;
+
+/// Rows of a sheet: what the format allows, less the header.
+const ROWS_MAX: u32 = 1_048_575;
+/// Spreadsheets that are put together at once; more are told to come again.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+/// Octets of a chunk.
+const CHUNK: usize = 64 * 1024;
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("rows: {0}")]
+    Rows(#[from] StoreError),
+    #[error("sheet: {0}")]
+    Sheet(#[from] XlsxError),
+    #[error("file: {0}")]
+    File(#[from] std::io::Error),
+}
+
+/// Writes all rows into a file that has no name and goes with its last reader.
+pub(super) async fn write(rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>) -> Result<File, Problem> {
+    let Ok(_one) = AT_ONCE.try_acquire() else {
+        let detail = "other spreadsheets are being made; CSV can be had at once".to_owned();
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    };
+    let written = tokio::task::spawn_blocking(move || fill(rows)).await;
+    let fault = match written {
+        Ok(Ok(file)) => return Ok(file),
+        Ok(Err(fault)) => fault.to_string(),
+        Err(fault) => fault.to_string(),
+    };
+    tracing::error!("A spreadsheet could not be made: {fault}");
+    Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, None))
+}
+
+fn fill(mut rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>) -> Result<File, Fault> {
+    let mut book = Workbook::new();
+    let bold = Format::new().set_bold();
+    let mut page = rows.blocking_recv().transpose()?.unwrap_or_default().into_iter();
+    loop {
+        let sheet = book.add_worksheet_with_constant_memory()?;
+        for (column, name) in (0..).zip(COLUMNS) {
+            sheet.write_string_with_format(0, column, name, &bold)?;
+        }
+        sheet.set_freeze_panes(1, 0)?;
+        let mut row = 1;
+        while row <= ROWS_MAX {
+            let Some(call) = page.next() else {
+                match rows.blocking_recv().transpose()? {
+                    Some(next) => page = next.into_iter(),
+                    None => break,
+                }
+                continue;
+            };
+            for (column, cell) in (0..).zip(cells(&call)) {
+                sheet.write_string(row, column, cell)?;
+            }
+            row += 1;
+        }
+        if row <= ROWS_MAX {
+            break;
+        }
+    }
+    let mut file = tempfile::tempfile()?;
+    book.save_to_writer(&mut file)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
+}
+
+/// The file, a chunk at a time.
+pub(super) fn chunks(mut file: File) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let (sender, chunks) = mpsc::channel(CHUNKS_MAX);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let mut chunk = vec![0; CHUNK];
+            let read = file.read(&mut chunk);
+            let end = !matches!(read, Ok(n) if n > 0);
+            let chunk = match read {
+                Ok(0) => return,
+                Ok(n) => {
+                    chunk.truncate(n);
+                    Ok(Bytes::from(chunk))
+                }
+                Err(error) => Err(error),
+            };
+            if sender.blocking_send(chunk).is_err() || end {
+                return;
+            }
+        }
+    });
+    ReceiverStream::new(chunks)
+}
