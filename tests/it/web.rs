@@ -1,6 +1,10 @@
 //! The dashboard as a browser meets it: signing in, who sees which page, and what every answer carries.
 
+use std::net::TcpStream;
+use std::process::Command;
+
 use crate::harness::site::{PASSWORD, Site};
+use crate::harness::{App, config};
 
 #[test]
 fn each_role_sees_its_pages_and_no_others() {
@@ -118,4 +122,68 @@ fn guessing_is_slowed_and_a_link_works_once() {
     assert_eq!(site.get("/calls", &lee).status, 303);
     assert!(site.app.ask(&["user", "list"]).contains("disabled"));
     assert!(!site.app.run(&["user", "link", "kim"]).status.success());
+}
+
+#[test]
+fn it_speaks_tls_by_configuration_and_bounds_its_connections() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(dir.path())
+        .output()
+        .expect("openssl runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let text = format!(
+        "{}\n[web]\nlisten = \"127.0.0.1:0\"\nconnections_max = 3\n\
+         [web.tls]\ncertificate_file = \"certificate.pem\"\nkey_file = \"key.pem\"\n",
+        config()
+    );
+    std::fs::write(dir.path().join("aftercall.toml"), text).expect("the configuration is written");
+    let site = Site::of(App::in_dir(dir));
+    site.add("sue", &["supervisor"]);
+    let pem = std::fs::read(site.app.dir.path().join("certificate.pem")).expect("a certificate");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let certificate = reqwest::Certificate::from_pem(&pem).expect("a certificate");
+        let client = || {
+            reqwest::Client::builder()
+                .add_root_certificate(certificate.clone())
+                .redirect(reqwest::redirect::Policy::none())
+                .pool_max_idle_per_host(0)
+                .build()
+                .expect("a client")
+        };
+        let base = format!("https://{}", site.address);
+        let form = format!("name=sue&password={}", PASSWORD.replace(' ', "+"));
+        let request = client().post(format!("{base}/sign-in")).header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        let reply = request.send().await.expect("an answer over TLS");
+        assert_eq!(reply.status(), 303);
+        let cookie = reply.headers()["set-cookie"].to_str().expect("text").to_owned();
+        assert!(cookie.starts_with("__Host-aftercall=") && cookie.contains("Secure"), "{cookie}");
+        assert!(reply.headers().contains_key("strict-transport-security"));
+
+        // Three who say nothing take all places; the next is closed at once, and there is room again when they go.
+        let idle: Vec<_> = (0..3).map(|_| TcpStream::connect(site.address).expect("a connection")).collect();
+        let refused = async || client().get(format!("{base}/sign-in")).send().await.is_err();
+        while !refused().await {
+            tokio::task::yield_now().await; // The three have not been taken in yet.
+        }
+        drop(idle);
+        while refused().await {
+            tokio::task::yield_now().await;
+        }
+    });
 }
