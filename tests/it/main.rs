@@ -15,4 +15,6 @@ mod speech_workers;
 mod survey;
 mod torture;
 mod voice;
+mod voice_chaos;
+mod voice_rescore;
 mod web;
