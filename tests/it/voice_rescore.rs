@@ -52,5 +52,5 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
     assert_eq!(row(&app, "spoken"), "spoken,3 yes 9,complete", "the answers stay as they were taken");
     let after = story(&app, "spoken");
     assert!(after.len() > before.len(), "{after}");
-    tells(&after, &["heard \"three\" at effort: accept", "effort = 3 by voice", "at effort: no_match"]);
+    tells(&after, &["heard \"three\" at effort: accept", "effort = 3 by voice", "heard again by aftercall-en-compact-1 with yes_no: no_match"]);
 }
