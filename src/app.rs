@@ -19,12 +19,12 @@ use crate::config::{self, Live};
 use crate::domain::{CallerNumber, SurveyId, SurveyVersion};
 use crate::health::{self, Ears, Readiness};
 use crate::media::MediaEngine;
-use crate::observe;
 use crate::selection::{Lists, Selector};
 use crate::sip::{CallSignals, Closed, Endpoint};
 use crate::speech::Recognisers;
-use crate::store::{Health, Store, retention};
+use crate::store::{Change, Health, Store, Tidy, retention};
 use crate::web::{self, WebState};
+use crate::{observe, outgoing};
 
 /// How often the disk is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -77,12 +77,11 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
             metrics.run_upkeep();
         }
     });
-    let age = tokio::spawn(erase_by_age(Arc::clone(&service.parts)));
-    let waiting = tokio::spawn(end_waiting(Arc::clone(&service.parts)));
+    service.background.spawn(erase_by_age(Arc::clone(&service.parts)));
+    service.background.spawn(end_waiting(Arc::clone(&service.parts)));
+    service.background.spawn(outgoing::run(Arc::clone(&service.parts)));
     let outcome = service.run(incoming, &file).await;
     upkeep.abort();
-    age.abort();
-    waiting.abort();
     for task in page.into_iter().chain(web) {
         task.abort();
     }
@@ -112,9 +111,18 @@ async fn end_waiting(parts: Shared) {
         let now = Timestamp::now();
         let mut done = parts.store.end_waiting(now.as_microsecond()).await;
         if tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
-            let keep = SignedDuration::try_from(parts.live.load().config.api.keep_answers);
-            let before = now.saturating_sub(keep.unwrap_or_default()).unwrap_or(now);
-            done = done.and(parts.store.tidy_ahead(now.as_microsecond(), before.as_microsecond()).await);
+            let live = parts.live.load_full();
+            let before = |age| {
+                let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+                now.saturating_sub(age).map_or(i64::MIN, Timestamp::as_microsecond)
+            };
+            let tidy = Tidy {
+                now_us: now.as_microsecond(),
+                answers_before_us: before(live.config.api.keep_answers),
+                messages_before_us: before(live.config.outgoing.keep),
+                numbers_before_us: before(live.config.follow_up.keep_numbers),
+            };
+            done = done.and(parts.store.change(Change::Tidy(tidy), None).await);
             tidied = Some(Instant::now());
         }
         if let Err(error) = done {
@@ -130,6 +138,8 @@ struct Service {
     ending: watch::Sender<bool>,
     endpoint: tokio::task::JoinHandle<()>,
     calls: JoinSet<()>,
+    /// What works on the database beside calls.
+    background: JoinSet<()>,
     health: Health,
     draining: bool,
 }
@@ -174,6 +184,7 @@ impl Service {
             ending,
             endpoint,
             calls: JoinSet::new(),
+            background: JoinSet::new(),
             health: Health::Good,
             draining: false,
         };
@@ -199,6 +210,7 @@ impl Service {
         }
         self.drain(&mut incoming, &mut terminate, &mut interrupt).await;
         self.endpoint.abort();
+        self.background.shutdown().await;
         self.parts.store.close().await;
         info!("Stopped");
         Ok(())

@@ -20,6 +20,7 @@
 //! | [`call`] | one task per call that joins the parts and decides nothing | channels |
 //! | [`story`] | each fact of a call as a line for people | none |
 //! | [`access`] | who may come in: people and their sessions, bearer tokens | database |
+//! | [`outgoing`] | messages to other systems: webhooks and mail, until they are delivered or given up | sockets |
 //! | [`api`] | results and running calls for other systems | - |
 //! | [`ui`] | the dashboard: pages over what each role may see, in two languages | - |
 //! | [`web`] | the listener of both, and who is signed in | sockets |
@@ -66,6 +67,7 @@ pub mod fuzz;
 pub mod health;
 pub mod media;
 pub mod observe;
+pub mod outgoing;
 pub mod prompts;
 pub mod scoring;
 pub mod selection;

@@ -29,12 +29,33 @@ pub enum Scope {
     Decisions,
     /// Ask for a survey in the name of an agent.
     Triggers,
+    /// Read what is to be followed up.
+    ReadTasks,
+    /// Say how far it has come.
+    WriteTasks,
+    /// Read the numbers of callers who asked to be called back.
+    TaskNumbers,
+    /// Read how messages fared.
+    ReadWebhooks,
+    /// Send again what was given up.
+    WriteWebhooks,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 6] =
-        [Self::Reports, Self::Responses, Self::Live, Self::Reservations, Self::Decisions, Self::Triggers];
+    pub const ALL: [Self; 11] = [
+        Self::Reports,
+        Self::Responses,
+        Self::Live,
+        Self::Reservations,
+        Self::Decisions,
+        Self::Triggers,
+        Self::ReadTasks,
+        Self::WriteTasks,
+        Self::TaskNumbers,
+        Self::ReadWebhooks,
+        Self::WriteWebhooks,
+    ];
 
     /// The name in tokens and documents.
     #[must_use]
@@ -46,6 +67,11 @@ impl Scope {
             Self::Reservations => "reservations:write",
             Self::Decisions => "decisions:ask",
             Self::Triggers => "triggers:write",
+            Self::ReadTasks => "tasks:read",
+            Self::WriteTasks => "tasks:write",
+            Self::TaskNumbers => "tasks:number",
+            Self::ReadWebhooks => "webhooks:read",
+            Self::WriteWebhooks => "webhooks:write",
         }
     }
 }

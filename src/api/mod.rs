@@ -3,6 +3,7 @@
 
 mod auth;
 mod decisions;
+mod deliveries;
 mod exports;
 mod limits;
 mod once;
@@ -12,6 +13,7 @@ mod reservations;
 mod responses;
 mod running;
 mod surveys;
+mod tasks;
 mod triggers;
 mod xlsx;
 
@@ -92,7 +94,7 @@ enum WriteProblems {
     /// The token lacks the scope.
     #[response(status = 403)]
     Forbidden(Problem),
-    /// A write with this `Idempotency-Key` is at work now.
+    /// A write with this `Idempotency-Key` is at work now; or a task is closed.
     #[response(status = 409)]
     AtWork(Problem),
     /// The body is too long.
@@ -150,6 +152,11 @@ pub fn router(web: WebState) -> Router {
         .routes(routes!(reservations::one, reservations::delete))
         .routes(routes!(decisions::decide))
         .routes(routes!(triggers::create))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::one, tasks::change))
+        .routes(routes!(tasks::number))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::replay))
         .split_for_parts();
     let ui = SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document);
     let limited = axum::middleware::from_fn_with_state(limits, limits::limit);

@@ -2,7 +2,7 @@
 //!
 //! The answer to a write is kept in the transaction of the write itself. The same key with the same request is answered
 //! again from there (`Idempotent-Replayed: true`); with another request it gets a 422, and while the first one is still
-//! at work a 409 (draft-ietf-httpapi-idempotency-key-header, §2.6 and §2.7). Writes that were refused are not kept, so
+//! at work a 409 (draft-ietf-httpapi-idempotency-key-header-06, "Error Scenarios"). Writes that were refused are not kept, so
 //! they can be corrected under the same key.
 
 use std::collections::HashSet;

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::ears::Ears;
+use super::follow::Follow;
 use super::live::{self, RunningCall};
-use super::{Shared, goodbye, perform};
+use super::{Shared, goodbye, perform, tell};
 use crate::config::Live;
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
-    CallId, CallStats, Codec, Decision, Disposition, Entry, Fact, FailReason, StoredContext,
+    CallId, CallStats, CallerNumber, Codec, Decision, Disposition, Entry, Fact, FailReason, StoredContext,
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
@@ -161,12 +162,12 @@ async fn hold(
     }
     let port = leg.as_ref().map_or(NO_MEDIA_PORT, Leg::port);
     parts.sip.send(incoming.key, SipCommand::Answer { port }).await;
-    let language = incoming.context.language.clone();
+    let (language, live) = (incoming.context.language.clone(), parts.live.load_full());
+    let follow = tell::follow(&survey, decision, &incoming.context, &live);
     info!(
         survey = %survey.id, origin = decision.origin.as_str(), reason = decision.reason.as_str(),
         "Answered a call for the survey {}", survey.id
     );
-    let live = parts.live.load_full();
     let ears = survey.languages.iter().filter(|language| parts.recognisers.model(language).is_some());
     let ears = ears.cloned().collect();
     let running = parts.running.begin(RunningCall {
@@ -183,6 +184,8 @@ async fn hold(
         parts,
         id,
         key: incoming.key,
+        follow,
+        caller: incoming.context.caller.clone(),
         dialogue: Dialogue::new(survey, language.as_ref()).with_ears(ears),
         leg,
         prompts: Arc::clone(&live.prompts),
@@ -204,6 +207,9 @@ pub(super) struct Driver<'a> {
     pub parts: &'a Shared,
     pub id: CallId,
     pub key: crate::sip::CallKey,
+    pub follow: Follow,
+    /// Whom to call back, should they ask for it.
+    pub caller: Option<CallerNumber>,
     pub dialogue: Dialogue,
     pub leg: Option<Leg>,
     pub prompts: Arc<crate::prompts::Library>,
@@ -319,7 +325,10 @@ impl Driver<'_> {
             by_caller: outcome.by_caller,
             stats,
         };
-        if let Err(error) = self.parts.store.append(batch_of(vec![entry(self.id, ended)])).await {
+        let entries = vec![entry(self.id, ended)];
+        let changes = tell::changes(self, &entries);
+        let batch = Batch { entries, changes, ..Batch::default() };
+        if let Err(error) = self.parts.store.append(batch).await {
             error!("The end of a call could not be stored; the next start will close it: {error}");
         }
     }

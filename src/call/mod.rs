@@ -3,9 +3,11 @@
 
 mod driver;
 mod ears;
+mod follow;
 mod goodbye;
 mod live;
 mod perform;
+mod tell;
 pub mod transcribe;
 
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,7 @@
 //! One action of the conversation to one command.
 
 use super::driver::{Driver, entry};
+use super::tell;
 use crate::dialogue::{Action, Actions};
 use crate::domain::{Entry, Fact, Language, PlayId, PromptName};
 use crate::media::Times;
@@ -47,14 +48,15 @@ pub(super) async fn all(driver: &mut Driver<'_>, actions: Actions) -> Result<(),
     write(driver, &mut facts).await
 }
 
-async fn write(driver: &Driver<'_>, facts: &mut Vec<Entry>) -> Result<(), StoreError> {
+async fn write(driver: &mut Driver<'_>, facts: &mut Vec<Entry>) -> Result<(), StoreError> {
     if facts.is_empty() {
         return Ok(());
     }
     let entries = std::mem::take(facts);
     let key =
         driver.key_of_response.clone().filter(|_| entries.iter().any(|entry| names_recording(&entry.fact)));
-    let batch = Batch { entries, key, ..Batch::default() };
+    let changes = tell::changes(driver, &entries);
+    let batch = Batch { entries, key, changes, ..Batch::default() };
     let comments = batch.entries.iter().filter_map(comment_of).collect::<Vec<_>>();
     driver
         .parts

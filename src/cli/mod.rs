@@ -18,6 +18,7 @@ mod simulate;
 mod speech;
 mod token;
 mod user;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ enum Command {
     Token(token::Args),
     /// People who sign in: make, list, disable, new password, one-time link.
     User(user::Args),
+    /// Messages to other systems: list, send again what was given up.
+    Webhook(webhook::Args),
     /// Recognisers: get models, try them, measure them.
     Speech(speech::Args),
     /// Write a consistent copy of the database, also while the service runs.
@@ -100,6 +103,7 @@ pub fn run() -> ExitCode {
             Command::Prompts(args) => prompts::run(&global, args),
             Command::Token(args) => token::run(&global, args).await,
             Command::User(args) => user::run(&global, args).await,
+            Command::Webhook(args) => webhook::run(&global, args).await,
             Command::Speech(args) => speech::run(&global, args).await,
             Command::Backup(args) => backup::run(&global, args).await,
             Command::Audit(args) => audit::run(&global, args).await,

@@ -22,7 +22,8 @@ enum Command {
     Add {
         /// A name to know it by.
         name: String,
-        /// What it may do: reports:read, responses:read, live:read, reservations:write, decisions:ask, triggers:write.
+        /// What it may do: reports:read, responses:read, live:read, reservations:write, decisions:ask, triggers:write,
+        /// tasks:read, tasks:write, tasks:number, webhooks:read, webhooks:write.
         #[arg(long, default_value = "reports:read")]
         scopes: Scopes,
         /// For how long it is good.

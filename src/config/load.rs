@@ -109,6 +109,7 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
     for file in lists.into_iter().flatten() {
         *file = base.join(&*file);
     }
+    super::secrets::read(file, &mut config)?;
     let speech_models = speech_models(file, &mut config.speech)?;
     let prompts = Arc::new(Library::load(&config.service.prompts)?);
     let grammars = Arc::new(Grammars::load(&config.service.grammars).map_err(ConfigError::Grammars)?);
@@ -247,6 +248,16 @@ fn check(config: &Config) -> Result<(), (Place, Fault)> {
     config.speech.check().map_err(at("speech"))?;
     config.web.check().map_err(at("web"))?;
     config.api.check().map_err(at("api"))?;
+    config.follow_up.check().map_err(at("follow_up"))?;
+    config.alerts.check().map_err(at("alerts"))?;
+    config.outgoing.check().map_err(at("outgoing"))?;
+    for (index, webhook) in config.webhook.iter().enumerate() {
+        let place = |fault| (Place { section: "webhook", index: Some(index) }, fault);
+        webhook.check().map_err(place)?;
+        if config.webhook[..index].iter().any(|other| other.name == webhook.name) {
+            return Err(place(Fault::new("name", format!("{} is used twice", webhook.name))));
+        }
+    }
     config.store.check().map_err(at("store"))?;
     config.policy.check().map_err(at("policy"))?;
     if config.listener.is_empty() {
@@ -363,7 +374,7 @@ mod tests {
         let (surveys, warnings) = SurveySet::load(&top.join("config/surveys"), has).unwrap();
         assert_eq!(warnings, []);
         let names: Vec<_> = surveys.iter().map(|survey| survey.id.as_str()).collect();
-        assert_eq!(names, ["bench", "media", "mood", "service", "short", "sig", "words"]);
+        assert_eq!(names, ["bench", "callback", "media", "mood", "service", "short", "sig", "words"]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Configuration: read once, checked, refused loudly.
 
 mod api;
+mod follow_up;
 mod load;
 mod media;
+mod outgoing;
 mod policy;
+mod secrets;
 mod selection;
 mod service;
 mod sip;
@@ -12,8 +15,10 @@ mod store;
 mod web;
 
 pub use api::ApiConfig;
+pub use follow_up::{FollowUpConfig, LowScores};
 pub use load::{ConfigError, Live, load, parse_text, read, speech_models};
 pub use media::{InBand, MediaConfig};
+pub use outgoing::{AlertsConfig, OutgoingConfig, Secret, SmtpConfig, SmtpTls, WebhookConfig};
 pub use policy::{CommentAccess, PolicyConfig};
 pub use selection::{Day, Decline, Hours, QueueRule, Rule, SelectionConfig};
 pub use service::{Config, HttpConfig, LogConfig, LogFormat, ServiceConfig};

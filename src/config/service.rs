@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::{AlertsConfig, FollowUpConfig, OutgoingConfig, WebhookConfig};
 use super::{
     ApiConfig, Checked, Fault, ListenerConfig, MediaConfig, PolicyConfig, SelectionConfig, SipConfig,
     SpeechConfig, StoreConfig, TrunkConfig, WebConfig,
@@ -49,6 +50,18 @@ pub struct Config {
     /// What other systems may do.
     #[serde(default)]
     pub api: ApiConfig,
+    /// Which answers ask for somebody's attention.
+    #[serde(default)]
+    pub follow_up: FollowUpConfig,
+    /// Systems that are told of events.
+    #[serde(default)]
+    pub webhook: Vec<WebhookConfig>,
+    /// Mail about events.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
+    /// How messages are sent.
+    #[serde(default)]
+    pub outgoing: OutgoingConfig,
     /// Who may see what.
     #[serde(default)]
     pub policy: PolicyConfig,

@@ -1,5 +1,6 @@
 //! From a survey as written to a survey that can be held: every rule of `check-config` about surveys.
 
+mod follow_up;
 mod length;
 mod voice;
 
@@ -137,6 +138,7 @@ impl Check<'_, '_> {
         let no_match = raw.no_match.as_ref().map(|name| self.prompt(name, "no_match"));
         let answers = self.answers(raw)?;
         let voice = self.voice(raw, &answers);
+        let (callback, low_at) = (self.callback(raw), self.low_at(raw, &answers));
         let refuse_key = raw.refuse_key.as_ref().map(|key| self.refuse_key(key, &answers));
         Some(Question {
             id,
@@ -161,6 +163,8 @@ impl Check<'_, '_> {
             },
             barge_in: if raw.barge_in == Some(false) { BargeIn::No } else { BargeIn::ByKey },
             voice,
+            callback,
+            low_at,
         })
     }
 

@@ -355,6 +355,8 @@ pub(super) struct RawQuestion {
     pub(super) confirm_at: Option<Spanned<f64>>,
     pub(super) keep_audio: Option<bool>,
     pub(super) length_max: Option<Spanned<Serde<Duration>>>,
+    pub(super) callback: Option<Spanned<bool>>,
+    pub(super) low_at: Option<Spanned<i16>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -126,6 +126,10 @@ pub struct Question {
     pub barge_in: BargeIn,
     /// How it is answered by voice, where it can be.
     pub voice: Option<Voice>,
+    /// Whether a yes asks for a call back.
+    pub callback: bool,
+    /// From which number on an answer is a low one, whatever the configuration says.
+    pub low_at: Option<i16>,
 }
 
 /// What can be answered to a question.

@@ -5,6 +5,7 @@ mod answer;
 mod audio;
 mod caller;
 mod digit;
+mod happening;
 mod heard;
 mod ids;
 mod period;
@@ -19,6 +20,7 @@ pub use answer::{Answer, AnswerValue, GivenBy, QuestionKind};
 pub use audio::{AudioFrame, LISTEN_RATE};
 pub use caller::{CallContext, CallerHash, CallerNumber, Party, Trigger};
 pub use digit::{Digit, KeyPath};
+pub use happening::{EventKind, Happening};
 pub use heard::{Deaf, GrammarCatalogue, HeardWord, Hearing, Listen, Meaning, Purpose, Thresholds, Verdict};
 pub use ids::{
     AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, RecordingId, SurveyId,

@@ -3,9 +3,24 @@
 use uuid::Uuid;
 
 use super::ahead::{self, Frozen, Reservation, Wish};
+use super::outbox::{self, Message, Target, Tried};
 use super::receipts::{self, Receipt};
 use super::sql::Query;
+use super::tasks::{self, NewTask, TaskChange};
 use crate::domain::CallId;
+
+/// Up to which times, in microseconds since 1970 UTC, things are of no more use.
+#[derive(Clone, Copy, Debug)]
+pub struct Tidy {
+    /// Now: what was said ahead of calls and is over.
+    pub now_us: i64,
+    /// Answers to writes.
+    pub answers_before_us: i64,
+    /// Messages that were delivered or given up.
+    pub messages_before_us: i64,
+    /// Numbers to call back.
+    pub numbers_before_us: i64,
+}
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -26,9 +41,20 @@ pub enum Change {
     WishOver(Uuid),
     /// A write was answered.
     Receipt(Receipt),
-    /// What was said ahead and has waited long enough at this time, in microseconds since 1970 UTC, goes; and answers
-    /// to writes from before the second one.
-    Tidy(i64, i64),
+    /// There is something to follow up.
+    Task(NewTask),
+    /// Somebody followed it up.
+    TaskChanged(TaskChange),
+    /// There is something to tell.
+    Message(Message),
+    /// It was told, or not.
+    Tried(Tried),
+    /// Messages that were given up are to be tried again: one, or all.
+    Replay(Option<Uuid>, i64),
+    /// Messages to others than these are given up.
+    Orphaned(Vec<Target>),
+    /// What is of no more use goes.
+    Tidy(Tidy),
 }
 
 impl Change {
@@ -43,9 +69,17 @@ impl Change {
             Self::Wished(wish) => ahead::insert_wish(wish),
             Self::WishOver(id) => ahead::delete_wish(*id),
             Self::Receipt(receipt) => receipts::insert(receipt),
-            Self::Tidy(now_us, answers_before_us) => {
-                let mut queries = ahead::tidy(*now_us);
-                queries.extend(receipts::tidy(*answers_before_us));
+            Self::Task(task) => tasks::insert(task),
+            Self::TaskChanged(change) => tasks::change(change),
+            Self::Message(message) => outbox::insert(message),
+            Self::Tried(tried) => outbox::tried(tried),
+            Self::Replay(id, now_us) => outbox::replay_statements(*id, *now_us),
+            Self::Orphaned(known) => outbox::orphaned(known),
+            Self::Tidy(tidy) => {
+                let mut queries = ahead::tidy(tidy.now_us);
+                queries.extend(receipts::tidy(tidy.answers_before_us));
+                queries.extend(outbox::tidy(tidy.messages_before_us));
+                queries.extend(tasks::tidy(tidy.numbers_before_us));
                 queries
             }
         }

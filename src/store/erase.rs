@@ -19,7 +19,7 @@ use super::state::State;
 use super::vault::RECORDINGS;
 use super::views::{LINE_COLUMNS, LineRow, read_error, uuid_of};
 use super::writer::Job;
-use super::{Store, StoreError, Views, lock, recordings, schema, sql, state};
+use super::{Store, StoreError, Views, lock, outbox, recordings, schema, sql, state, tasks};
 use crate::config::StoreConfig;
 use crate::domain::{AgentId, Answer, CallId, CallerHash, Fact, RecordingId, StoredContext};
 
@@ -269,6 +269,8 @@ async fn erase_calls(conn: &mut SqliteConnection, calls: &[CallId]) -> Result<St
         execute(conn, sqlx::query(update).bind(id.clone())).await?;
         execute(conn, sqlx::query("UPDATE answers SET keys = '' WHERE call_id = $1").bind(id.clone()))
             .await?;
+        erased.keys += tasks::erase(conn, *call).await?;
+        outbox::erase(conn, *call).await?;
         let keys =
             execute(conn, sqlx::query("DELETE FROM response_keys WHERE call_id = $1").bind(id)).await?;
         erased.keys += keys;

@@ -13,6 +13,7 @@ mod erase_tests;
 mod goals;
 mod ids;
 mod modes;
+mod outbox;
 mod privacy;
 mod project;
 mod rebuild;
@@ -25,6 +26,9 @@ mod seal;
 mod sql;
 mod sql_weekly;
 mod state;
+mod tasks;
+#[cfg(test)]
+mod tasks_tests;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -42,18 +46,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::config::StoreConfig;
-use crate::domain::{CallId, DialogTrace, Entry, RecordingId};
+use crate::domain::{CallId, CallerNumber, DialogTrace, Entry, EventKind, Happening, RecordingId};
 
 pub use ahead::{Ahead, AheadError, Decided, Frozen, Met, Reservation, ReservationRow, Wish};
 pub use audit::{AuditLine, Chain, Head, Note};
-pub use changes::Change;
+pub use changes::{Change, Tidy};
 pub use comments::Comment;
 pub use erase::{Erase, Erased, erase};
 pub use goals::{Goal, GoalError};
+pub use outbox::{Due, Message, MessageFilter, MessageRow, Outcome, Target, Tried, replay};
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
 pub use receipts::Receipt;
 pub use recordings::{ResponseKey, wav};
+pub use tasks::{NewTask, SealedNumber, TaskChange, TaskFilter, TaskKind, TaskRow, TaskState};
 pub use vault::{Kept, Vault};
 pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
 
@@ -211,6 +217,15 @@ impl Store {
         written.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Writes a change that belongs to no fact, and the answer that it was given, if any.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`]: neither is on disk.
+    pub async fn change(&self, change: Change, receipt: Option<Receipt>) -> Result<(), StoreError> {
+        let changes = std::iter::once(change).chain(receipt.map(Change::Receipt)).collect();
+        self.append(Batch { changes, ..Batch::default() }).await
+    }
+
     /// Writes to the audit log; comes back when it is on disk.
     ///
     /// # Errors
@@ -245,6 +260,29 @@ impl Store {
         let (done, written) = oneshot::channel();
         self.jobs.send(Job::CellMin { answers, done }).await.map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// What has to be written for something that happened, in the transaction of its fact: a task where it asks for
+    /// one, and a message to each target, due at its time. `number` is kept only for who asked to be called back.
+    #[must_use]
+    pub fn tell(
+        &self,
+        happening: &Happening,
+        number: Option<&CallerNumber>,
+        to: impl IntoIterator<Item = (Target, i64)>,
+    ) -> Vec<Change> {
+        let number = number.filter(|_| happening.kind == EventKind::Callback).and_then(|number| {
+            let sealed = self.privacy.seal_number(happening.call, number);
+            sealed
+                .inspect_err(|error| tracing::error!("A number to call back could not be sealed: {error}"))
+                .ok()
+        });
+        let task = NewTask { happening: happening.clone(), number };
+        let task = (happening.kind != EventKind::Completed).then_some(Change::Task(task));
+        let message = |(target, due_us)| {
+            Change::Message(Message { id: self.ids.next(), target, happening: happening.clone(), due_us })
+        };
+        task.into_iter().chain(to.into_iter().map(message)).collect()
     }
 
     /// A new call's id: UUID version 7, with this node's number in it.

@@ -29,6 +29,7 @@ pub struct Privacy {
     reservation_key: [u8; 32],
     dialogs: XChaCha20Poly1305,
     responses: XChaCha20Poly1305,
+    tasks: XChaCha20Poly1305,
 }
 
 impl std::fmt::Debug for Privacy {
@@ -72,6 +73,7 @@ impl Privacy {
             reservation_key: mac(secret, b"aftercall reservation"),
             dialogs: XChaCha20Poly1305::new(&mac(secret, b"aftercall dialog").into()),
             responses: XChaCha20Poly1305::new(&mac(secret, b"aftercall response").into()),
+            tasks: XChaCha20Poly1305::new(&mac(secret, b"aftercall task").into()),
         }
     }
 
@@ -106,6 +108,11 @@ impl Privacy {
     /// Opens what [`Self::seal`] sealed; `None` for anything else.
     pub(super) fn unseal(&self, call: CallId, sealed: &[u8]) -> Option<DialogTrace> {
         serde_json::from_slice(&seal::open(&self.dialogs, call.0.as_bytes(), sealed)?).ok()
+    }
+
+    /// What the keys of tasks are sealed under.
+    pub(super) fn tasks(&self) -> &XChaCha20Poly1305 {
+        &self.tasks
     }
 
     /// Seals the key of a response.

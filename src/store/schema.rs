@@ -40,6 +40,13 @@ pub(super) fn read_options(path: &Path) -> SqliteConnectOptions {
         .pragma("query_only", "ON")
 }
 
+/// Opens a connection that writes beside the one of a running service: for tables of which it holds nothing in memory.
+pub(super) async fn open_beside(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options =
+        SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(BUSY_TIMEOUT);
+    options.connect().await.map_err(|e| StoreError::Open { path: path.to_owned(), source: Arc::new(e) })
+}
+
 /// Opens the one connection that writes.
 pub(super) async fn open_writer(path: &Path, config: &StoreConfig) -> Result<SqliteConnection, StoreError> {
     let mut options = SqliteConnectOptions::new()

@@ -44,6 +44,14 @@ impl Vault {
         Self { views, privacy, folder: data_dir.join(RECORDINGS).into() }
     }
 
+    pub(super) fn views(&self) -> &Views {
+        &self.views
+    }
+
+    pub(super) fn privacy(&self) -> &Privacy {
+        &self.privacy
+    }
+
     /// Where recordings lie.
     pub(super) fn folder(&self) -> &Arc<Path> {
         &self.folder

@@ -10,7 +10,7 @@ use crate::harness::App;
 use crate::web_client::{ask, get, open, post, start, token};
 
 /// Every endpoint, the scope that opens it, and what a good token gets: method and path, body, status.
-const ENDPOINTS: [(&str, &str, &str, u16); 13] = [
+const ENDPOINTS: [(&str, &str, &str, u16); 19] = [
     ("GET /api/v1/surveys", "reports:read", "", 200),
     ("GET /api/v1/reports/overview?period=2026-W47", "reports:read", "", 200),
     ("GET /api/v1/responses", "responses:read", "", 200),
@@ -23,10 +23,37 @@ const ENDPOINTS: [(&str, &str, &str, u16); 13] = [
     ("GET /api/v1/reservations/01a00000-0000-7000-8000-000000000000", "reservations:write", "", 404),
     ("DELETE /api/v1/reservations/01a00000-0000-7000-8000-000000000000", "reservations:write", "", 404),
     ("POST /api/v1/decisions", "decisions:ask", r#"{"call_ref": "C2"}"#, 200),
+    ("GET /api/v1/tasks", "tasks:read", "", 200),
+    ("GET /api/v1/tasks/01a00000-0000-7000-8000-000000000000", "tasks:read", "", 404),
+    (
+        "PATCH /api/v1/tasks/01a00000-0000-7000-8000-000000000000",
+        "tasks:write",
+        r#"{"state": "closed"}"#,
+        404,
+    ),
+    ("GET /api/v1/tasks/01a00000-0000-7000-8000-000000000000/number?reason=to+call", "tasks:number", "", 404),
+    ("GET /api/v1/webhooks/deliveries", "webhooks:read", "", 200),
+    (
+        "POST /api/v1/webhooks/deliveries/01a00000-0000-7000-8000-000000000000/replay",
+        "webhooks:write",
+        "",
+        404,
+    ),
     ("POST /api/v1/triggers", "triggers:write", r#"{"call_ref": "C3", "agent": "anna"}"#, 201),
 ];
-const SCOPES: [&str; 6] =
-    ["reports:read", "responses:read", "live:read", "reservations:write", "decisions:ask", "triggers:write"];
+const SCOPES: [&str; 11] = [
+    "reports:read",
+    "responses:read",
+    "live:read",
+    "reservations:write",
+    "decisions:ask",
+    "triggers:write",
+    "tasks:read",
+    "tasks:write",
+    "tasks:number",
+    "webhooks:read",
+    "webhooks:write",
+];
 
 /// Head of the answer alone: a stream has no end.
 fn status_of(line: &str, api: std::net::SocketAddr, headers: &[(&str, &str)], body: &str) -> (u16, String) {

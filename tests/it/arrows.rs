@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::harness::repository;
 
 /// Each module of the house and the modules it may name. What is not listed may name everything.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("selection", &["domain", "config"]),
     ("sip", &["domain", "config"]),
@@ -17,6 +17,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("store", &["domain", "config", "scoring", "selection"]),
     ("access", &["domain", "config"]),
     ("call", &["domain", "config", "selection", "sip", "media", "speech", "prompts", "dialogue", "store"]),
+    ("outgoing", &["domain", "config", "store", "call"]),
     ("ui", &["domain", "config", "scoring", "dialogue", "speech", "store", "call", "access", "story", "web"]),
 ];
 

@@ -84,7 +84,7 @@ static ENGLISH: LazyLock<PathBuf> = LazyLock::new(|| {
     let surveys = dir.join("surveys");
     std::fs::create_dir_all(&surveys).expect("a folder");
     std::fs::create_dir_all(dir.join("prompts")).expect("a folder");
-    for name in ["bench", "media", "sig", "short", "service", "words"] {
+    for name in ["bench", "callback", "media", "sig", "short", "service", "words"] {
         let file = format!("{name}.toml");
         let text = std::fs::read_to_string(repository("config/surveys").join(&file)).expect("a survey");
         let english = text.replace("\"en\", \"nl\", \"de\", \"fr\", \"es\", \"pt\"", "\"en\"");

@@ -228,20 +228,6 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Removes rows that are of no more use, and answers to writes from before a time.
-    ///
-    /// # Errors
-    /// [`StoreError::Write`].
-    pub async fn tidy_ahead(&self, now_us: i64, answers_before_us: i64) -> Result<(), StoreError> {
-        let changes = vec![Change::Tidy(now_us, answers_before_us)];
-        self.append(Batch { changes, ..Batch::default() }).await
-    }
-
-    async fn change(&self, change: Change, receipt: Option<Receipt>) -> Result<(), StoreError> {
-        let changes = std::iter::once(change).chain(receipt.map(Change::Receipt)).collect();
-        self.append(Batch { changes, ..Batch::default() }).await
-    }
 }
 
 /// The facts of a call that was decided ahead and never came.

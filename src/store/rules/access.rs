@@ -23,11 +23,15 @@ pub enum View {
     Calls,
     Call,
     Recording,
+    Tasks,
+    TaskChange,
+    TaskNumber,
+    Messages,
 }
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Overview,
         Self::Agents,
         Self::Agent,
@@ -41,6 +45,10 @@ impl View {
         Self::Calls,
         Self::Call,
         Self::Recording,
+        Self::Tasks,
+        Self::TaskChange,
+        Self::TaskNumber,
+        Self::Messages,
     ];
 
     /// The name in the audit log.
@@ -60,6 +68,10 @@ impl View {
             Self::Calls => "calls",
             Self::Call => "call",
             Self::Recording => "recording",
+            Self::Tasks => "tasks",
+            Self::TaskChange => "task_change",
+            Self::TaskNumber => "task_number",
+            Self::Messages => "messages",
         }
     }
 
@@ -77,7 +89,13 @@ impl View {
             | Self::Sampling
             | Self::Mystery => Role::Supervisor,
             Self::MyWeeks => Role::Agent,
-            Self::Calls | Self::Call | Self::Recording => Role::Quality,
+            Self::Calls
+            | Self::Call
+            | Self::Recording
+            | Self::Tasks
+            | Self::TaskChange
+            | Self::TaskNumber => Role::Quality,
+            Self::Messages => Role::Admin,
         }
     }
 }

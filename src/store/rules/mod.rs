@@ -6,8 +6,8 @@
 //! | --- | --- |
 //! | agent | [`Results::my_weeks`] |
 //! | supervisor | all aggregates; those of single agents for the agents of their teams |
-//! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], with a reason |
-//! | admin | none |
+//! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], [`Results::task_number`], with a reason; [`Results::tasks`] |
+//! | admin | no results; [`Results::messages`], which tells how messages fared and not what they say |
 //!
 //! # Aggregates are made of whole tiles
 //!
@@ -44,6 +44,7 @@ mod live;
 mod mine;
 mod process;
 mod read;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -51,6 +52,7 @@ mod types;
 pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use calls::{CallDetail, CommentText};
 pub use live::OverviewWatch;
+pub use tasks::{ChangeError, NOTE_MAX};
 pub use types::*;
 
 use std::collections::HashMap;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::config::StoreConfig;
 use crate::domain::*;
-use crate::store::{Batch, CallFilter, Store};
+use crate::store::{Batch, CallFilter, MessageFilter, Store, TaskFilter};
 
 /// Wednesday of 2026-W47.
 const START_US: i64 = 1_794_960_000_000_000;
@@ -290,6 +290,16 @@ async fn each_view_is_for_one_role() {
                 View::Calls => results.calls(v, &CallFilter::default(), &reason).await.map(|_| ()),
                 View::Call => results.call(v, call, &reason).await.map(|_| ()),
                 View::Recording => results.recording(v, call, recording, &reason).await.map(|_| ()),
+                View::Tasks => results.tasks(v, &TaskFilter::default()).await.map(|_| ()),
+                View::TaskChange => match results.change_task(v, call, (None, None), |_| None).await {
+                    Err(ChangeError::View(error)) => Err(error),
+                    other => {
+                        assert!(matches!(other, Err(ChangeError::NoTask)), "{other:?}");
+                        Ok(())
+                    }
+                },
+                View::TaskNumber => results.task_number(v, call, &reason).await.map(|_| ()),
+                View::Messages => results.messages(v, &MessageFilter::default()).await.map(|_| ()),
             };
             match outcome {
                 Ok(()) => let_in.push(view.as_str()),
@@ -304,8 +314,8 @@ async fn each_view_is_for_one_role() {
             Role::Supervisor => {
                 &["overview", "agents", "agent", "queues", "queue", "why", "journey", "sampling", "mystery"]
             }
-            Role::Quality => &["calls", "call", "recording"],
-            Role::Admin => &[],
+            Role::Quality => &["calls", "call", "recording", "tasks", "task_change", "task_number"],
+            Role::Admin => &["messages"],
         };
         assert_eq!(let_in, expected);
         let lines = results.store.views().audit(None, 100).await.unwrap();

@@ -1,0 +1,238 @@
+//! What follows a call: webhooks that fail first and arrive after a crash, alerts by mail, tasks and numbers to call.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use base64::Engine as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::caller::{at, call};
+use crate::harness::{App, PATIENCE, config};
+use crate::receivers::{Hook, Told, mail_server};
+use crate::web_client::{Reply, address, ask, get, token};
+
+const SECRET: &[u8; 32] = b"thirty-two octets of a secret...";
+const NUMBER: &str = "P-Asserted-Identity: <sip:+31205550177@pbx>";
+/// A low score, and a wish to be called back.
+const UNHAPPY: &str = "audio; press #; quiet 2s; press 1; quiet 2s; press 1; bye";
+const HAPPY: &str = "audio; press #; quiet 2s; press 5; bye";
+
+/// A program whose users dial `callback` and `short`, with this after its configuration.
+fn start(more: &str) -> App {
+    let dir = tempfile::tempdir().expect("a folder");
+    let secret = format!("whsec_{}\n", base64::engine::general_purpose::STANDARD.encode(SECRET));
+    std::fs::write(dir.path().join("hook.secret"), secret).expect("a secret");
+    let surveys = "surveys = { callback = \"callback\", ";
+    let config = config().replace("surveys = { ", surveys);
+    let config =
+        format!("{config}\n[web]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://results.test\"\n{more}");
+    std::fs::write(dir.path().join("aftercall.toml"), config).expect("the configuration");
+    App::in_dir(dir)
+}
+
+fn hook(address: SocketAddr, events: &str) -> String {
+    format!(
+        "[[webhook]]\nname = \"crm\"\nurl = \"http://{address}/in?key=k1\"\nsecret_file = \"hook.secret\"\nevents = [{events}]\n\
+         [outgoing]\nretry_first = \"100ms\"\nattempts_max = 3\ntimeout = \"5s\"\n"
+    )
+}
+
+fn signed(told: &Told) -> bool {
+    let content = format!("{}.{}.{}", told.header("webhook-id"), told.header("webhook-timestamp"), told.body);
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET).expect("a key");
+    mac.update(content.as_bytes());
+    let made = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+    told.header("webhook-signature") == format!("v1,{}", made.to_lowercase())
+}
+
+fn body(told: &Told) -> Value {
+    serde_json::from_str(&told.body).expect("JSON")
+}
+
+#[test]
+fn a_webhook_that_fails_is_told_after_a_crash() {
+    let hook_server = Hook::start("503 Busy");
+    // Long waits, so that the crash comes between two tries.
+    let hook =
+        hook(hook_server.address, "\"response.completed\"").replace("attempts_max = 3", "attempts_max = 50");
+    let app = start(&hook);
+    call(&at(&app, "short"), "told-1", HAPPY, &["--header", NUMBER, "--header", "X-Agent-Id: anna"]).well();
+    let first = hook_server.next();
+    assert!(signed(&first), "{first:?}");
+    let dir = app.kill();
+    hook_server.answer("200 OK");
+    let failed = hook_server.rest();
+    let app = App::in_dir(dir);
+    let taken = hook_server.next();
+    assert!(signed(&taken));
+    for told in failed.iter().chain([&taken]) {
+        assert_eq!(told.header("webhook-id"), first.header("webhook-id"), "each try has the same id");
+        assert_eq!(told.body, first.body);
+    }
+    let said = body(&taken);
+    assert_eq!(
+        (&said["type"], &said["data"]["answers"]["satisfaction"]),
+        (&json!("response.completed"), &json!("5"))
+    );
+    assert_eq!(said["data"]["call_ref"], "told-1");
+    for secret in ["anna", "31205550177"] {
+        assert!(!taken.body.contains(secret), "{}", taken.body);
+    }
+    app.wait_for_log("Delivered response.completed to webhook:crm");
+    let list = app.ask(&["webhook", "list", "--state", "delivered"]);
+    assert!(list.contains("webhook:crm") && !list.contains("key=k1"), "{list}");
+    assert!(!app.log().contains("key=k1"), "an address may hold a secret");
+    assert_eq!(app.ask(&["webhook", "list", "--state", "waiting"]).matches("webhook:crm").count(), 0);
+}
+
+#[test]
+fn what_was_given_up_is_shown_and_replayed() {
+    let hook_server = Hook::start("302 Found\r\nLocation: http://127.0.0.1:1/");
+    let app = start(&hook(hook_server.address, "\"response.completed\""));
+    let api = address(&app);
+    let token = token(&app, "ops", "webhooks:read,webhooks:write");
+    call(&at(&app, "short"), "told-1", HAPPY, &[]).well();
+    app.wait_for_log("Gave up response.completed to webhook:crm");
+    assert_eq!((0..3).map(|_| hook_server.next()).filter(signed).count(), 3);
+    let dead = get(api, "/api/v1/webhooks/deliveries?state=dead", &token).json();
+    let [message] = &dead["items"].as_array().expect("items")[..] else { panic!("{dead}") };
+    assert_eq!((&message["attempts"], &message["target"]), (&json!(3), &json!("webhook:crm")));
+    assert!(
+        message["error"].as_str().is_some_and(|error| error.contains("redirects are not followed")),
+        "{dead}"
+    );
+    assert!(!dead.to_string().contains("told-1"), "a list of messages tells nothing of what they say");
+    hook_server.answer("204 No Content");
+    let bearer = format!("Bearer {token}");
+    let line = format!("POST /api/v1/webhooks/deliveries/{}/replay", message["id"].as_str().expect("an id"));
+    let replay =
+        |key: &str| ask(api, &line, &[("Authorization", &*bearer), ("Idempotency-Key", key)], "").status;
+    assert_eq!(replay("r1"), 202);
+    assert!(signed(&hook_server.next()));
+    app.wait_for_log("Delivered response.completed to webhook:crm");
+    assert_eq!((replay("r1"), replay("r2")), (202, 404), "the same write again, and another one");
+    assert_eq!(hook_server.rest().len(), 0);
+
+    hook_server.answer("410 Gone");
+    call(&at(&app, "short"), "told-2", HAPPY, &[]).well();
+    hook_server.next();
+    let start = Instant::now();
+    while !app.ask(&["webhook", "list", "--state", "dead"]).contains("wants no more") {
+        assert!(start.elapsed() < PATIENCE, "410 is final");
+    }
+    hook_server.answer("200 OK");
+    assert!(app.ask(&["webhook", "replay", "--all"]).starts_with("1 messages"));
+    hook_server.next();
+    assert!(!app.run(&["webhook", "replay", "--all"]).status.success(), "there is none left");
+}
+
+#[test]
+fn a_caller_who_asks_for_it_is_called_back() {
+    let (mail, mails) = mail_server();
+    let hook_server = Hook::start("200 OK");
+    let events = "\"response.low_score\", \"callback.requested\"";
+    let alerts = format!(
+        "[alerts]\nfrom = \"Aftercall <aftercall@results.test>\"\nto = [\"quality@results.test\"]\ngather = \"2s\"\n\
+         smtp = {{ host = \"127.0.0.1\", port = {}, tls = \"none\" }}\n",
+        mail.port()
+    );
+    let app = start(&format!("{}{alerts}", hook(hook_server.address, events)));
+    let api = address(&app);
+    let asked = Instant::now();
+    call(&at(&app, "callback"), "back-1", UNHAPPY, &["--header", NUMBER, "--header", "X-Agent-Id: anna"])
+        .well();
+    call(&at(&app, "callback"), "fine-1", HAPPY, &[]).well();
+    let kinds: Vec<String> =
+        (0..2).map(|_| body(&hook_server.next())["type"].as_str().unwrap_or_default().to_owned()).collect();
+    assert!(kinds.contains(&"response.low_score".into()) && kinds.contains(&"callback.requested".into()));
+    let mut received = mails.recv_timeout(PATIENCE).expect("a mail");
+    if !received.contains("asks to be called back") {
+        received += &mails.recv_timeout(PATIENCE).expect("another mail");
+    }
+    assert!(asked.elapsed().as_secs() < 60, "within the minute");
+    assert!(received.contains("RCPT TO:<quality@results.test>"), "{received}");
+    assert!(received.contains("Auto-Submitted: auto-generated"), "{received}");
+    for secret in ["anna", "31205550177", "back-1"] {
+        assert!(!received.contains(secret), "{received}");
+    }
+
+    let token = token(&app, "crm", "tasks:read,tasks:write,tasks:number");
+    let list = get(api, "/api/v1/tasks?state=open", &token).json();
+    let [task] = &list["items"].as_array().expect("items")[..] else { panic!("{list}") };
+    assert_eq!(
+        (&task["kind"], &task["has_number"], &task["agent"]),
+        (&json!("callback"), &json!(true), &json!("anna"))
+    );
+    let id = task["id"].as_str().expect("an id");
+    assert!(received.contains(&format!("http://results.test/tasks/{id}")), "{received}");
+    let path = format!("/api/v1/tasks/{id}");
+    let no_reason = get(api, &format!("{path}/number?reason=+a"), &token);
+    assert_eq!(no_reason.status, 400);
+    let number = get(api, &format!("{path}/number?reason=to+call+back"), &token);
+    assert_eq!(
+        (number.json()["number"].as_str(), number.header("cache-control")),
+        (Some("+31205550177"), "no-store")
+    );
+    let audit = app.ask(&["audit", "list"]);
+    assert!(audit.contains("task_number") && audit.contains("to call back"), "{audit}");
+    assert!(!audit.contains("31205550177"));
+
+    let patch = |body: &Value| patch(api, &path, &token, body);
+    assert_eq!(patch(&json!({})).status, 400);
+    assert_eq!(patch(&json!({"state": "gone"})).status, 400);
+    assert_eq!(patch(&json!({"note": "x".repeat(501)})).status, 400);
+    let called = patch(&json!({"state": "called_back", "note": "All is well again."})).json();
+    assert_eq!((&called["state"], &called["note"]), (&json!("called_back"), &json!("All is well again.")));
+    assert_eq!(patch(&json!({"state": "closed"})).json()["has_number"], false);
+    assert_eq!(patch(&json!({"state": "open"})).status, 409, "what is closed stays closed");
+    assert_eq!(
+        get(api, &format!("{path}/number?reason=to+call+back"), &token).status,
+        404,
+        "the number is gone"
+    );
+    let seen = get(api, &path, &token).json();
+    assert_eq!((&seen["state"], &seen["note"]), (&json!("closed"), &json!("All is well again.")));
+    let kept = app.kill();
+    for file in ["data/aftercall.db", "data/aftercall.db-wal"] {
+        let kept = std::fs::read(kept.path().join(file)).unwrap_or_default();
+        assert!(!kept.windows(11).any(|part| part == b"31205550177"), "the number lies nowhere in the clear");
+    }
+}
+
+fn patch(api: SocketAddr, path: &str, token: &str, body: &Value) -> Reply {
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", &*bearer), ("Content-Type", "application/json")];
+    ask(api, &format!("PATCH {path}"), &headers, &body.to_string())
+}
+
+#[test]
+fn what_the_configuration_says_of_receivers_is_checked() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let check = |more: &str| {
+        std::fs::write(dir.path().join("aftercall.toml"), format!("{}\n{more}", config())).expect("a file");
+        let mut program = crate::harness::program();
+        let output =
+            program.args(["--config", "aftercall.toml", "check-config"]).current_dir(dir.path()).output();
+        let output = output.expect("the program runs");
+        assert!(!output.status.success(), "{more}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let hook = |url: &str| {
+        format!(
+            "[[webhook]]\nname = \"crm\"\nurl = \"{url}\"\nsecret_file = \"s\"\nevents = [\"response.completed\"]\n"
+        )
+    };
+    assert!(check(&hook("http://crm.example/in")).contains("is http and no loopback address"));
+    assert!(check(&hook("ftp://crm.example/in")).contains("not https"));
+    assert!(check(&hook("https://crm.example/in")).contains("cannot be read"));
+    std::fs::write(dir.path().join("s"), "whsec_c2hvcnQ=\n").expect("a file");
+    assert!(check(&hook("https://crm.example/in")).contains("holds 5 octets, not 24-64"));
+    assert!(
+        check(&hook("https://crm.example/in").replace("completed", "started")).contains("response.started")
+    );
+    let smtp = "[alerts]\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\nsmtp = { host = \"mail.example\", tls = \"none\" }\n";
+    assert!(check(smtp).contains("for loopback addresses alone"));
+    assert!(check(&smtp.replace("to = [\"b@example.com\"]", "")).contains("receivers"));
+}
