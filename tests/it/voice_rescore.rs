@@ -44,7 +44,8 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
     app.signal("TERM");
     let (_, dir) = app.wait();
     let config = ["--config", "aftercall.toml", "--data", "data"];
-    let write = crate::harness::program().args(config).args(other).arg("--write").current_dir(dir.path()).output();
+    let write =
+        crate::harness::program().args(config).args(other).arg("--write").current_dir(dir.path()).output();
     let write = write.expect("it runs");
     assert!(write.status.success() && both(&write).contains("1 readings written"), "{}", both(&write));
 
@@ -52,5 +53,12 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
     assert_eq!(row(&app, "spoken"), "spoken,3 yes 9,complete", "the answers stay as they were taken");
     let after = story(&app, "spoken");
     assert!(after.len() > before.len(), "{after}");
-    tells(&after, &["heard \"three\" at effort: accept", "effort = 3 by voice", "heard again by aftercall-en-compact-1 with yes_no: no_match"]);
+    tells(
+        &after,
+        &[
+            "heard \"three\" at effort: accept",
+            "effort = 3 by voice",
+            "heard again by aftercall-en-compact-1 with yes_no: no_match",
+        ],
+    );
 }

@@ -188,7 +188,8 @@ impl Grammars {
         let grammar = set.grammars.get(grammar)?;
         let rivals = grammar.rivals.get_or_init(|| {
             let own: BTreeSet<&str> = grammar.short.iter().flat_map(|phrase| phrase.split(' ')).collect();
-            let others: Vec<&String> = set.distractors.iter().filter(|it| !own.contains(it.as_str())).collect();
+            let others: Vec<&String> =
+                set.distractors.iter().filter(|it| !own.contains(it.as_str())).collect();
             distractor::nearest_first(&others, &own)
         });
         let rivals = rivals.iter().filter(|word| lexicon.knows(word)).take(words_max);
