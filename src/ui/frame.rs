@@ -46,7 +46,7 @@ pub(super) struct Ui {
 }
 
 /// Every page with the roles that it is for, in the order of the navigation.
-const PAGES: [(&str, &str, &[Role]); 15] = [
+const PAGES: [(&str, &str, &[Role]); 17] = [
     ("/overview", "page-overview", &[Role::Supervisor]),
     ("/agents", "page-agents", &[Role::Supervisor]),
     ("/queues", "page-queues", &[Role::Supervisor]),
@@ -57,11 +57,13 @@ const PAGES: [(&str, &str, &[Role]); 15] = [
     ("/sampling", "page-sampling", &[Role::Supervisor]),
     ("/mystery", "page-mystery", &[Role::Supervisor]),
     ("/running", "page-running", &[Role::Supervisor]),
+    ("/preview", "page-preview", &[Role::Supervisor, Role::Quality]),
     ("/my-weeks", "page-my-weeks", &[Role::Agent]),
     ("/operations", "page-operations", &[Role::Admin]),
     ("/users", "page-users", &[Role::Admin]),
     ("/policy", "page-policy", &[Role::Admin]),
     ("/audit", "page-audit", &[Role::Admin]),
+    ("/preview", "page-preview", &[Role::Admin]),
 ];
 
 /// A page that is refused or failed.

@@ -16,7 +16,9 @@ mod mystery;
 mod operations;
 mod overview;
 mod policy;
+mod preview;
 mod queues;
+mod rehearsal;
 mod running;
 mod sampling;
 mod sign_in;
@@ -59,6 +61,9 @@ pub fn router(state: WebState) -> Router {
         .route("/calls", get(calls::ask).post(calls::list))
         .route("/calls/{call}", get(calls::ask_one).post(calls::one))
         .route("/calls/{call}/recordings/{recording}", get(calls::recording))
+        .route("/preview", get(preview::first))
+        .route("/preview/{survey}", get(preview::page))
+        .route("/preview/sound/{language}/{prompts}", get(preview::sound_of))
         .route("/tasks", get(tasks::list))
         .route("/tasks/{call}", get(tasks::one).post(tasks::change))
         .route("/tasks/{call}/number", post(tasks::number))
