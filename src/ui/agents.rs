@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::response::Html;
 
 use super::board::{self, BesideView, BoardView, ReasonsView, Shown};
-use super::frame::{Answer, Frame, Origins, Surveys, Ui, encoded};
+use super::filters::{Origins, Surveys};
+use super::frame::{Answer, Frame, Ui, encoded};
 use super::goals::Goals;
 use super::trends::{self, ChartView};
 use super::words::Tongue;
