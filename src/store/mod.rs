@@ -41,6 +41,7 @@ mod writer;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -137,6 +138,7 @@ pub struct Store {
     jobs: mpsc::Sender<Job>,
     health: watch::Receiver<Health>,
     changes: watch::Receiver<u64>,
+    past: Arc<AtomicU64>,
     ids: Arc<Ids>,
     privacy: Privacy,
     views: Views,
@@ -166,6 +168,7 @@ impl Store {
         let (jobs, receiver) = mpsc::channel(config.queue_max);
         let (health_in, health) = watch::channel(Health::Good);
         let (changes_in, changes) = watch::channel(0);
+        let past = Arc::new(AtomicU64::new(0));
         let ids = Arc::new(Ids::new(config.node));
         state.open = left_open.iter().map(|row| (row.id, row.clone())).collect();
         let writer = Writer {
@@ -177,6 +180,7 @@ impl Store {
             jobs: receiver,
             health: health_in,
             changes: changes_in,
+            past: Arc::clone(&past),
             state,
         };
         tokio::spawn(writer.run());
@@ -184,6 +188,7 @@ impl Store {
             jobs,
             health,
             changes,
+            past,
             ids,
             vault: Vault::new(views.clone(), privacy.clone(), data_dir),
             privacy: privacy.clone(),
@@ -250,6 +255,11 @@ impl Store {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
+    }
+
+    /// Counts the writes that added to weeks which were over: facts that are told of afterwards, or a clock that was wrong.
+    fn past_changes(&self) -> u64 {
+        self.past.load(Ordering::Relaxed)
     }
 
     /// How many answers make a tile from now on. Those that are full stay as they are.

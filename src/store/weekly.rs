@@ -14,7 +14,7 @@ use crate::domain::{
 const DAY_US: i64 = 86_400_000_000;
 
 /// What a sum is over, as rows name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Part {
     All,
     Agent,
@@ -220,6 +220,11 @@ impl WeeklySums {
     /// Whether anything is added that views of the whole centre show.
     pub(super) fn changes_views(&self) -> bool {
         !self.shown.is_empty() || !self.calls.is_empty()
+    }
+
+    /// The earliest week that tiles are added to.
+    pub(super) fn first_week(&self) -> Option<i64> {
+        self.shown.keys().map(|key| key.week).min()
     }
 
     /// The statements that add it all.

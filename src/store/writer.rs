@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
@@ -21,7 +23,7 @@ use super::state::{self, State};
 use super::weekly::WeeklySums;
 use super::{Batch, Change, Health, StoreError, schema};
 use crate::config::StoreConfig;
-use crate::domain::{CallId, Entry, Fact};
+use crate::domain::{CallId, Entry, Fact, Week};
 
 /// How often the disk is looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +50,8 @@ pub(super) struct Writer {
     pub(super) health: watch::Sender<Health>,
     /// Counts the writes after which views show something else.
     pub(super) changes: watch::Sender<u64>,
+    /// Counts the writes that add to weeks which are over.
+    pub(super) past: Arc<AtomicU64>,
     /// What facts to come build on.
     pub(super) state: State,
 }
@@ -150,6 +154,10 @@ impl Writer {
         let (audit, head) = audit::chain(self.state.head.clone(), notes);
         self.commit(&lines, &audit, &mut staged).await.map_err(sql::write_error)?;
         self.state.head = head;
+        let open = open_week(Timestamp::now()).number();
+        if staged.weekly.first_week().is_some_and(|week| week < open) {
+            self.past.fetch_add(1, Ordering::Relaxed);
+        }
         if staged.weekly.changes_views() {
             self.changes.send_modify(|count| *count = count.wrapping_add(1));
         }
@@ -304,6 +312,12 @@ impl Staged {
     fn ended(&self) -> impl Iterator<Item = CallId> {
         self.rows.values().filter(|row| row.ended_us.is_some()).map(|row| row.id)
     }
+}
+
+/// The week that answers still come into: for an hour after its end there may be one on its way.
+pub(super) fn open_week(now: Timestamp) -> Week {
+    const STRAGGLERS: SignedDuration = SignedDuration::from_hours(1);
+    Week::of_us(now.saturating_sub(STRAGGLERS).unwrap_or(now).as_microsecond())
 }
 
 fn is_full(cause: &sqlx::Error) -> bool {

@@ -128,7 +128,11 @@ pub(super) fn encoded(text: &str) -> String {
     out
 }
 
-pub(super) fn address(path: &str, query: &BTreeMap<String, String>, change: &[(&str, Option<String>)]) -> String {
+pub(super) fn address(
+    path: &str,
+    query: &BTreeMap<String, String>,
+    change: &[(&str, Option<String>)],
+) -> String {
     let mut query = query.clone();
     for (name, value) in change {
         match value {
@@ -313,7 +317,10 @@ mod tests {
             ("/audit", View::Audit),
         ];
         for (path, view) in views {
-            assert!(PAGES.iter().any(|(page, _, roles)| *page == path && roles.contains(&view.role())), "{path}");
+            assert!(
+                PAGES.iter().any(|(page, _, roles)| *page == path && roles.contains(&view.role())),
+                "{path}"
+            );
         }
     }
 

@@ -175,7 +175,9 @@ fn the_administration_lets_people_in_and_shuts_them_out_on_record() {
     assert_eq!((change("adm", "disable"), change("bob", "link"), change("kim", "promote")), (400, 400, 404));
 
     let log = site.get("/audit", &adm).body;
-    for line in ["bob supervisor north south", "Made a link to sign in", "Signed a user out", "Disabled a user"] {
+    for line in
+        ["bob supervisor north south", "Made a link to sign in", "Signed a user out", "Disabled a user"]
+    {
         assert!(log.contains(line), "{line}: {log}");
     }
     let narrow = site.get("/audit?what=user_disable", &adm).body;

@@ -251,7 +251,8 @@ impl Results {
         period: Period,
     ) -> Result<(Shown, BTreeMap<(String, Origin), Responses>, TwoPeriods), ViewError> {
         let weeks = TwoPeriods { now: period.weeks(), before: period.previous().weeks() };
-        let shown = read::shown_sums(self.store.views(), of, [&weeks.before, &weeks.now]).await?;
+        let periods = [&weeks.before, &weeks.now];
+        let shown = read::shown_sums(&self.store, &self.closed, of, periods, jiff::Timestamp::now()).await?;
         let responses = read::responses(self.store.views(), of, &weeks.now).await?;
         Ok((shown, responses, weeks))
     }

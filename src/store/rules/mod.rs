@@ -76,6 +76,7 @@ pub struct Results {
     store: Store,
     policy: Arc<PolicyConfig>,
     looks: Arc<Mutex<HashMap<Look, Instant>>>,
+    closed: read::Closed,
 }
 
 /// Who looked at what of what.
@@ -85,7 +86,7 @@ impl Results {
     /// The results in a store.
     #[must_use]
     pub fn new(store: Store, policy: Arc<PolicyConfig>) -> Self {
-        Self { store, policy, looks: Arc::default() }
+        Self { store, policy, looks: Arc::default(), closed: read::Closed::default() }
     }
 
     /// Refuses the wrong role; writes a look at an aggregate to the audit log, the same one once in a minute.

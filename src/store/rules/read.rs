@@ -1,8 +1,10 @@
 //! The sums that aggregates are made from, as read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use super::Responses;
@@ -10,7 +12,8 @@ use crate::domain::{Origin, QuestionId, QuestionKind, Scale, SurveyId, Week};
 use crate::store::views::{get, parse, read_error, scale_of};
 use crate::store::weekly::Part;
 use crate::store::wheres::Wheres;
-use crate::store::{StoreError, Views};
+use crate::store::writer::open_week;
+use crate::store::{Store, StoreError, Views};
 
 /// A question on one scale: what one score is of.
 pub(super) type ScoreKey = (QuestionId, QuestionKind, Option<Scale>);
@@ -67,6 +70,19 @@ impl Shown {
         rows.iter().try_for_each(|row| self.add(row))
     }
 
+    /// Adds sums of another time, as of this one.
+    fn take_in(&mut self, other: &Self, at: i64) {
+        for ((name, _, origin), tally) in &other.0 {
+            let own = self.0.entry((name.clone(), at, *origin)).or_default();
+            for (key, counts) in tally {
+                let own = own.entry(key.clone()).or_default();
+                for (value, n) in counts {
+                    *own.entry(value.clone()).or_default() += n;
+                }
+            }
+        }
+    }
+
     fn add(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
         let tally = self.0.entry((get(row, "name")?, get(row, "at")?, parse(row, "origin")?)).or_default();
@@ -100,15 +116,63 @@ pub(super) async fn shown(
     Ok(shown)
 }
 
-/// Full tiles by period: each one's sum stands at its first week.
+/// Sums over weeks that are over: as a rule nothing is added to them any more, so they are read once. Names in them change
+/// only by erasing an agent, for which the service is stopped.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Closed(Arc<Mutex<(u64, HashMap<ClosedKey, Arc<Shown>>)>>);
+
+type ClosedKey = (Part, Option<SurveyId>, Week, Week);
+
+/// Sums that are kept; with more, all are read anew.
+const CLOSED_MAX: usize = 64;
+
+impl Closed {
+    async fn get(
+        &self,
+        store: &Store,
+        of: Of<'_>,
+        weeks: &RangeInclusive<Week>,
+    ) -> Result<Arc<Shown>, StoreError> {
+        let version = store.past_changes();
+        let key = (of.part, of.survey.cloned(), *weeks.start(), *weeks.end());
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            |kept: &(u64, HashMap<_, _>)| (kept.0 == version).then(|| kept.1.get(&key).cloned()).flatten();
+        if let Some(known) = known(&*lock()) {
+            return Ok(known);
+        }
+        let mut sum = Shown::default();
+        sum.read(store.views(), of, weeks, "0", "").await?;
+        let sum = Arc::new(sum);
+        let mut kept = lock();
+        if kept.0 != version || kept.1.len() >= CLOSED_MAX {
+            *kept = (version, HashMap::new());
+        }
+        kept.1.insert(key, Arc::clone(&sum));
+        Ok(sum)
+    }
+}
+
+/// Full tiles of every agent or queue by period: each one's sum stands at its first week.
 pub(super) async fn shown_sums(
-    views: &Views,
+    store: &Store,
+    closed: &Closed,
     of: Of<'_>,
     periods: [&RangeInclusive<Week>; 2],
+    now: Timestamp,
 ) -> Result<Shown, StoreError> {
+    let open = open_week(now);
     let mut shown = Shown::default();
     for weeks in periods {
-        shown.read(views, of, weeks, &weeks.start().number().to_string(), "").await?;
+        let at = weeks.start().number();
+        let over = *weeks.start()..=open.plus(-1).min(*weeks.end());
+        let rest = open.max(*weeks.start())..=*weeks.end();
+        if !over.is_empty() {
+            shown.take_in(&*closed.get(store, of, &over).await?, at);
+        }
+        if !rest.is_empty() {
+            shown.read(store.views(), of, &rest, &at.to_string(), "").await?;
+        }
     }
     Ok(shown)
 }

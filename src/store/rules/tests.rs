@@ -381,6 +381,24 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     let sampling = results.sampling(&supervisor, week).await.unwrap();
     let anna = &sampling.rows[0];
     assert_eq!((anna.selected, anna.eligible, anna.agent_hung_up), (13, 13, 13));
+    // Weeks that are over are read once, and again when something is told of them afterwards.
+    let past = "2026-W30".parse().unwrap();
+    let of_anna = async || {
+        let agents = results.agents(&supervisor, Slice::of(past)).await.unwrap();
+        agents.rows.first().map_or(0, |row| row.board.scores.first().map_or(0, |score| score.n))
+    };
+    assert_eq!(of_anna().await, 0);
+    for n in 0..5 {
+        take(
+            &results.store,
+            number + n,
+            &taken("anna", "sales"),
+            START_US - 17 * 168 * HOUR_US,
+            Origin::Sampled,
+        )
+        .await;
+    }
+    assert_eq!((of_anna().await, of_anna().await), (5, 5));
     let before = "2026-W46".parse().unwrap();
     assert_eq!(results.overview(&supervisor, Slice::of(before)).await.unwrap().board, Board::default());
 }
