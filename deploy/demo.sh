@@ -7,6 +7,7 @@ dir=${1:-var/demo}
 program=target/release/aftercall
 sip=${DEMO_SIP:-127.0.0.1:15060}
 http=${DEMO_HTTP:-127.0.0.1:19091}
+web=${DEMO_WEB:-127.0.0.1:18080}
 
 rm -rf "$dir"
 mkdir -p "$dir"
@@ -20,6 +21,8 @@ drain_max = "1m"
 models = "$PWD/config/speech-models.toml"
 [http]
 listen = "$http"
+[web]
+listen = "$web"
 [sip]
 source_rate = 0
 [media]
@@ -42,6 +45,11 @@ survey = "short"
 TOML
 run=("$program" --config "$dir/aftercall.toml" --data "$dir/data")
 
+echo "First a past of 90 days, made up and marked as trial calls, so that the dashboard has something to show."
+"${run[@]}" simulate --direct --calls "${DEMO_HISTORY:-6000}" --days 90 --agents 5 --queues support,repairs,billing \
+    --surveys service,service,short --seed 90
+echo
+
 "${run[@]}" serve 2> "$dir/log" &
 service=$!
 trap 'kill $service 2>/dev/null || true' EXIT
@@ -51,6 +59,7 @@ for _ in $(seq 300); do
     sleep 0.1
 done
 
+today=$(date -u +%F)
 calls=${DEMO_CALLS:-1600}
 echo "A contact centre hands over $((calls + calls / 2)) callers of two lines. Surveyed are every 20th in the queues support and"
 echo "repairs, every 10th in billing (with another survey), and whom agents send on purpose."
@@ -66,10 +75,10 @@ cat "$dir/billing.txt"
 
 echo
 echo "Results per agent. Callers whom we chose and callers whom an agent chose never share a figure:"
-"${run[@]}" report --by agent
+"${run[@]}" report --by agent --from "$today"
 echo
 echo "One call, key by key:"
-mapfile -t ids < <("${run[@]}" calls --csv --columns id,disposition,answers | awk -F, '$2 == "complete" { print length($3), $1 }' | sort -rn | cut -d' ' -f2)
+mapfile -t ids < <("${run[@]}" calls --from "$today" --csv --columns id,disposition,answers | awk -F, '$2 == "complete" { print length($3), $1 }' | sort -rn | cut -d' ' -f2)
 "${run[@]}" calls "${ids[0]}"
 for id in "${ids[@]}"; do
     story=$("${run[@]}" calls "$id")
@@ -80,9 +89,25 @@ for id in "${ids[@]}"; do
         break
     fi
 done
-kill $service
-wait $service || true
-trap - EXIT
 echo
 echo "All of it lies in $dir: data/aftercall.db (SQLite: journal, calls, answers, roll-ups), log, aftercall.toml."
 echo "Look further:  ${run[*]} report --by queue    or    ${run[*]} calls"
+if [ -n "${DEMO_EXIT:-}" ]; then
+    exit 0 # The trap stops the service.
+fi
+
+echo
+echo "The dashboard is up on http://$web/. One link for each role, good once and for ten minutes (choose \"Trial calls\" above a"
+echo "page to see the 90 days):"
+head -c 24 /dev/urandom | base64 > "$dir/password" # Nobody needs it: the links sign in.
+for role in supervisor quality agent admin; do
+    who=("$role" --role "$role")
+    [ "$role" = agent ] && who+=(--agent agent-01)
+    "${run[@]}" user add "${who[@]}" < "$dir/password" > /dev/null
+    printf '  %-11s %s\n' "$role" "$("${run[@]}" user link "$role")"
+done
+rm "$dir/password"
+echo
+echo "Another link: ${run[*]} user link supervisor.   Ctrl-C ends the demo."
+trap 'kill $service 2>/dev/null; wait $service || true; exit 0' INT TERM
+wait $service || true

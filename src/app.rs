@@ -59,10 +59,12 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     let mut web = None;
     if let Some(address) = service.parts.live.load().config.web.listen {
         let access = Access::open(&data).await.context("the access database")?;
-        let state = WebState::new(Arc::clone(&service.parts), service.ears.clone(), access);
+        let state =
+            WebState::new(Arc::clone(&service.parts), service.ears.clone(), access).context("[web.oidc]")?;
         let (bound, task) =
             web::serve(address, state).await.with_context(|| format!("[web] cannot listen on {address}"))?;
-        info!("The dashboard is on http://{bound}/, the API on http://{bound}/api/docs");
+        let scheme = if service.parts.live.load().config.web.tls.is_some() { "https" } else { "http" };
+        info!("The dashboard is on {scheme}://{bound}/, the API on {scheme}://{bound}/api/docs");
         web = Some(task);
     }
     info!("Ready for calls");

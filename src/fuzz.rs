@@ -35,9 +35,11 @@ pub fn config(data: &[u8]) {
     drop((checked, survey));
 }
 
-struct EveryPrompt;
+/// Has every prompt.
+pub(crate) struct EveryPrompt;
 
-struct EveryGrammar;
+/// Has every grammar.
+pub(crate) struct EveryGrammar;
 
 impl crate::domain::GrammarCatalogue for EveryGrammar {
     fn meanings(&self, _: &crate::domain::Language, _: &str) -> Option<Vec<crate::domain::Meaning>> {

@@ -3,6 +3,7 @@
 
 mod guesses;
 mod password;
+mod people;
 mod sessions;
 mod tokens;
 mod users;
@@ -18,6 +19,7 @@ use sqlx::sqlite::{
 
 pub use guesses::Guesses;
 pub use password::{PASSWORD_MIN, Passwords};
+pub use people::Person;
 pub use sessions::SessionRules;
 pub use tokens::{Scope, Scopes, Token, TokenSummary};
 pub use users::{NewUser, UserName, UserSummary};
@@ -29,9 +31,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections at once.
 const CONNECTIONS_MAX: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "tokens", include_str!("migrations/0001_tokens.sql")),
     (2, "users", include_str!("migrations/0002_users.sql")),
+    (3, "single sign-on", include_str!("migrations/0003_single_sign_on.sql")),
 ];
 
 /// Why the database could not be used.

@@ -133,15 +133,19 @@ impl Access {
         self.sign_out_everywhere(user).await
     }
 
-    /// Gives a user another password, and ends their sessions and links.
+    /// Gives a user another password, and ends their sessions and links. Not for those who come by single sign-on.
     ///
     /// # Errors
     /// [`AccessError::NoUser`], [`AccessError::Password`]; the database's.
     pub async fn set_password(&self, name: &str, password: String) -> Result<(), AccessError> {
         let user = self.user_of(name).await?;
         let hash = self.passwords.hash(password).await?;
-        let update = "UPDATE users SET hash = $1 WHERE id = $2";
-        sqlx::query(update).bind(hash).bind(user.0.as_bytes().to_vec()).execute(&self.pool).await?;
+        let update = "UPDATE users SET hash = $1 WHERE id = $2 AND subject IS NULL";
+        let done =
+            sqlx::query(update).bind(hash).bind(user.0.as_bytes().to_vec()).execute(&self.pool).await?;
+        if done.rows_affected() == 0 {
+            return Err(AccessError::NoUser);
+        }
         self.sign_out_everywhere(user).await
     }
 
@@ -150,8 +154,9 @@ impl Access {
     /// # Errors
     /// The database's; [`AccessError::Hash`].
     pub async fn user(&self, name: &str, password: String) -> Result<Option<UserSummary>, AccessError> {
-        let select =
-            format!("SELECT {COLUMNS}, users.hash FROM users WHERE name = $1 AND disabled_us IS NULL");
+        let select = format!(
+            "SELECT {COLUMNS}, users.hash FROM users WHERE name = $1 AND disabled_us IS NULL AND subject IS NULL"
+        );
         let row = sqlx::query(sqlx::AssertSqlSafe(select)).bind(name).fetch_optional(&self.pool).await?;
         let hash = row.as_ref().map(|row| row.try_get::<String, _>("hash")).transpose()?;
         let right = self.passwords.is_right(hash, password).await?;

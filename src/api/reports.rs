@@ -13,8 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use super::auth::Bearer;
 use crate::access::Scope;
-use crate::domain::{Period, Role, SurveyId};
-use crate::store::rules::ViewError;
+use crate::domain::{Origin, Period, Role, SurveyId};
+use crate::store::rules::{Slice, ViewError};
 use crate::web::WebState;
 
 /// What is reported.
@@ -46,6 +46,35 @@ pub(super) struct Wanted {
     period: String,
     /// Of this survey alone; `journey` needs one.
     survey: Option<String>,
+    /// Whose answers: sampled (if left out), agent, mystery or test. They are never mixed.
+    #[param(inline)]
+    origin: Option<Whose>,
+}
+
+/// Where calls come from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Whose {
+    /// Callers chosen by us.
+    #[default]
+    Sampled,
+    /// Sent by the agent.
+    Agent,
+    /// Mystery callers.
+    Mystery,
+    /// Trial calls.
+    Test,
+}
+
+impl From<Whose> for Origin {
+    fn from(whose: Whose) -> Self {
+        match whose {
+            Whose::Sampled => Self::Sampled,
+            Whose::Agent => Self::Agent,
+            Whose::Mystery => Self::Mystery,
+            Whose::Test => Self::Test,
+        }
+    }
 }
 
 /// Reports aggregates of a period. A figure stands on at least as many answers as the policy asks for, with its 95 %
@@ -72,17 +101,18 @@ pub(super) async fn one(
         Some(name) => Some(name.parse().map_err(|error| Problem::wrong(format!("survey: {error}")))?),
         None => None,
     };
+    let slice = Slice { period, survey: survey.as_ref(), origin: wanted.origin.unwrap_or_default().into() };
     let (results, viewer) = (state.results(), bearer.viewer(Role::Supervisor));
     let report = match kind {
-        Kind::Overview => json(&results.overview(&viewer, period, survey.as_ref()).await?),
-        Kind::Agents => json(&results.agents(&viewer, period, survey.as_ref()).await?),
-        Kind::Queues => json(&results.queues(&viewer, period, survey.as_ref()).await?),
-        Kind::Why => json(&results.why(&viewer, period, survey.as_ref()).await?),
+        Kind::Overview => json(&results.overview(&viewer, slice).await?),
+        Kind::Agents => json(&results.agents(&viewer, slice).await?),
+        Kind::Queues => json(&results.queues(&viewer, slice).await?),
+        Kind::Why => json(&results.why(&viewer, slice).await?),
         Kind::Sampling => json(&results.sampling(&viewer, period).await?),
         Kind::Mystery => json(&results.mystery(&viewer, period).await?),
         Kind::Journey => {
-            let survey = survey.ok_or_else(|| Problem::wrong("survey: is needed for journey"))?;
-            json(&results.journey(&viewer, period, &survey).await?)
+            slice.survey.ok_or_else(|| Problem::wrong("survey: is needed for journey"))?;
+            json(&results.journey(&viewer, slice).await?)
         }
     };
     Ok(tagged(&headers, report?))

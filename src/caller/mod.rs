@@ -9,6 +9,7 @@
 mod call;
 mod centre;
 mod hearing;
+mod history;
 mod message;
 mod phone;
 mod plan;
@@ -24,6 +25,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use hearing::Hearing;
+pub use history::{History, PastCall};
 pub use plan::{
     CallPlan, CallReport, Credentials, EndedBy, Hold, KeyVia, Offer, ScriptError, Step, parse_script,
 };

@@ -97,7 +97,7 @@ pub fn run() -> ExitCode {
             Command::Serve => serve::run(global).await,
             Command::CheckConfig => check_config::run(&global),
             Command::Call(args) => call::run(args).await,
-            Command::Simulate(args) => simulate::run(args).await,
+            Command::Simulate(args) => simulate::run(&global, args).await,
             Command::Report(args) => report::run(&global, args).await,
             Command::Calls(args) => calls::run(&global, args).await,
             Command::Prompts(args) => prompts::run(&global, args),

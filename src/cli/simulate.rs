@@ -1,11 +1,14 @@
 //! `aftercall simulate`.
 
+mod direct;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Global;
 use crate::caller::{Mix, Profile, Simulation, Voices, simulate};
 
 /// A contact centre.
@@ -15,7 +18,18 @@ use crate::caller::{Mix, Profile, Simulation, Voices, simulate};
 )]
 pub(super) struct Args {
     /// Whom to call: `sip:user@host`, perhaps with `:port` and `;transport=tcp`.
-    target: String,
+    #[arg(required_unless_present = "direct")]
+    target: Option<String>,
+    /// Write past calls straight into the database instead, all marked as trials. The service must not run. Of the
+    /// other options only --calls, --days, --agents, --queues, --surveys, --seed and --quiet count.
+    #[arg(long, conflicts_with = "target")]
+    direct: bool,
+    /// With --direct: days over which the calls are spread, up to now.
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3660), requires = "direct")]
+    days: u16,
+    /// With --direct: what callers were asked; one survey per queue in turn.
+    #[arg(long, value_delimiter = ',', default_value = "service,short", requires = "direct")]
+    surveys: Vec<String>,
     /// Calls in all.
     #[arg(long, default_value_t = 100)]
     calls: u32,
@@ -69,8 +83,9 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 /// Plays the contact centre and prints what came of it.
-pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let caller = match super::caller("simulate", &args.target, args.local).await? {
+pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
+    let Some(target) = &args.target else { return direct::run(global, &args).await };
+    let caller = match super::caller("simulate", target, args.local).await? {
         Ok(caller) => caller,
         Err(code) => return Ok(code),
     };
@@ -78,6 +93,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         true => Voices::load(&args.voices).map_err(anyhow::Error::msg)?,
         false => Voices::default(),
     };
+    let bar = bar(&args, "{elapsed_precise} [{bar:40}] {pos}/{len} calls over, {msg}")?;
     let simulation = Simulation {
         voices,
         calls: args.calls,
@@ -92,9 +108,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         test: args.test,
         headers: args.headers,
     };
-    let bar = if args.quiet { ProgressBar::hidden() } else { ProgressBar::new(u64::from(args.calls)) };
-    let style = "{elapsed_precise} [{bar:40}] {pos}/{len} calls over, {msg}";
-    bar.set_style(ProgressStyle::with_template(style)?.progress_chars("=> "));
     let summary = simulate(&caller, &simulation, |progress| {
         bar.set_position(u64::from(progress.over));
         bar.set_message(format!("{} up", progress.begun - progress.over));
@@ -103,4 +116,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     println!("{summary}");
     Ok(ExitCode::from(u8::from(summary.failures > 0)))
+}
+
+fn bar(args: &Args, style: &str) -> anyhow::Result<ProgressBar> {
+    let bar = if args.quiet { ProgressBar::hidden() } else { ProgressBar::new(u64::from(args.calls)) };
+    bar.set_style(ProgressStyle::with_template(style)?.progress_chars("=> "));
+    Ok(bar)
 }

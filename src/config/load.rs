@@ -96,6 +96,13 @@ pub fn load(file: &Path) -> Result<Live, ConfigError> {
     for auth in config.trunk.iter_mut().filter_map(|trunk| trunk.auth.as_mut()) {
         auth.password_file = base.join(&auth.password_file);
     }
+    if let Some(tls) = &mut config.web.tls {
+        tls.certificate_file = base.join(&tls.certificate_file);
+        tls.key_file = base.join(&tls.key_file);
+    }
+    if let Some(file) = config.web.oidc.as_mut().and_then(|oidc| oidc.client_secret_file.as_mut()) {
+        *file = base.join(&*file);
+    }
     let selection = &mut config.selection;
     let lists =
         [&mut selection.do_not_survey, &mut selection.mystery_callers, &mut selection.mystery_key_file];

@@ -28,7 +28,7 @@ pub use sip::{
 };
 pub use speech::{Listening, ModelConfig, SpeechConfig, SpeechModels};
 pub use store::StoreConfig;
-pub use web::WebConfig;
+pub use web::{GroupRole, OidcConfig, TlsConfig, WebConfig};
 
 /// A section that can tell whether its values make sense together.
 pub trait Checked {

@@ -1,21 +1,29 @@
 //! `[web]`: the dashboard and the API.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::{Checked, Fault};
+use crate::domain::{Role, TeamId};
 
 /// The `[web]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebConfig {
-    /// Where the dashboard and the API listen; nowhere, unless it is set. Loopback only: a proxy in front of it speaks
-    /// TLS to browsers.
+    /// Where the dashboard and the API listen; nowhere, unless it is set. Without [`Self::tls`] loopback only: a proxy in
+    /// front of it speaks TLS to browsers.
     pub listen: Option<SocketAddr>,
+    /// Certificate and key, to speak TLS ourselves.
+    pub tls: Option<TlsConfig>,
     /// The address that browsers know, `https://results.example.com`; needed for single sign-on and links in mail.
     pub public_url: Option<String>,
+    /// Single sign-on.
+    pub oidc: Option<OidcConfig>,
+    /// Most connections at once: 1-10,000. Further ones are closed.
+    pub connections_max: usize,
     /// Whether the address of who signs in is the last one in `X-Forwarded-For`, as a proxy in front of it writes it.
     pub forwarded: bool,
     /// How long a session lasts without a look at a page: 1 minute - 1 day.
@@ -26,11 +34,79 @@ pub struct WebConfig {
     pub session_max: Duration,
 }
 
+/// `[web.tls]`: PEM files, which are read again when they change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate, with those between it and the root after it.
+    pub certificate_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+/// `[web.oidc]`: single sign-on by OpenID Connect (authorization code with PKCE).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcConfig {
+    /// The provider; its `/.well-known/openid-configuration` says the rest.
+    pub issuer: String,
+    /// Our name there.
+    pub client_id: String,
+    /// A file with our secret there; none for a public client.
+    pub client_secret_file: Option<PathBuf>,
+    /// What to ask for beside `openid`.
+    #[serde(default = "default_scopes")]
+    pub scopes: Vec<String>,
+    /// The claim that names the person.
+    #[serde(default = "default_name_claim")]
+    pub name_claim: String,
+    /// The claim that lists the groups which [`Self::roles`] knows.
+    #[serde(default = "default_groups_claim")]
+    pub groups_claim: String,
+    /// The claim that names the agent, for the role of agent.
+    #[serde(default = "default_agent_claim")]
+    pub agent_claim: String,
+    /// Which group has which role. The first that fits counts; who is in none may not come in.
+    pub roles: Vec<GroupRole>,
+}
+
+/// What a group of the provider is here.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupRole {
+    /// The group.
+    pub group: String,
+    /// The role.
+    pub role: Role,
+    /// For supervisors: the teams that they see; all when empty.
+    #[serde(default)]
+    pub teams: Vec<TeamId>,
+}
+
+fn default_scopes() -> Vec<String> {
+    vec!["profile".into()]
+}
+
+fn default_name_claim() -> String {
+    "preferred_username".into()
+}
+
+fn default_groups_claim() -> String {
+    "groups".into()
+}
+
+fn default_agent_claim() -> String {
+    "agent_id".into()
+}
+
 impl Default for WebConfig {
     fn default() -> Self {
         Self {
             listen: None,
+            tls: None,
             public_url: None,
+            oidc: None,
+            connections_max: 500,
             forwarded: false,
             session_idle_max: Duration::from_secs(30 * 60),
             session_max: Duration::from_secs(12 * 3600),
@@ -39,10 +115,10 @@ impl Default for WebConfig {
 }
 
 impl WebConfig {
-    /// Whether browsers speak TLS to the proxy in front of it.
+    /// Whether browsers speak TLS, to us or to the proxy in front of us.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 }
 
@@ -55,10 +131,31 @@ impl Checked for WebConfig {
         if !(self.session_idle_max..=30 * day).contains(&self.session_max) {
             return Err(Fault::new("session_max", "must lie between session_idle_max and 30d"));
         }
+        if !(1..=10_000).contains(&self.connections_max) {
+            return Err(Fault::new("connections_max", "must lie in 1-10000"));
+        }
+        if let Some(oidc) = &self.oidc {
+            let local =
+                |url: &str| url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:");
+            if self.public_url.is_none() {
+                return Err(Fault::new(
+                    "public_url",
+                    "is needed for single sign-on: the provider sends people back to it",
+                ));
+            }
+            if !oidc.issuer.starts_with("https://") && !local(&oidc.issuer) {
+                return Err(Fault::new("oidc", "issuer: must begin with https://"));
+            }
+            if oidc.roles.is_empty() {
+                return Err(Fault::new("oidc", "roles: nobody could come in without any"));
+            }
+        }
         match self.listen {
-            Some(address) if !address.ip().is_loopback() => Err(Fault::new(
+            Some(address) if !address.ip().is_loopback() && self.tls.is_none() => Err(Fault::new(
                 "listen",
-                format!("{address} is no loopback address: put a TLS proxy before it"),
+                format!(
+                    "{address} is no loopback address: set [web.tls], or put a TLS proxy before a loopback address"
+                ),
             )),
             _ => Ok(()),
         }

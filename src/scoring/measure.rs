@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::compare::{Difference, mean_difference, nps_difference, share_difference};
 use super::figure::{Figure, Numbers, in_top_box, is_easy, low_effort, mean, nps, share, top_box};
 use crate::domain::{QuestionKind, Scale};
 
 /// Which figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureName {
     /// Percent satisfied: [`top_box`].

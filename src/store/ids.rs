@@ -27,7 +27,16 @@ impl Ids {
         let step = |last: u64| now.max(last + 1);
         let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(step(last)));
         let (Ok(last) | Err(last)) = last;
-        let stamp = step(last);
+        self.of(step(last))
+    }
+
+    /// The id of something of an earlier time. It sorts there; its place within the millisecond is random.
+    pub(super) fn of_time(&self, at: jiff::Timestamp) -> Uuid {
+        let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        self.of(ms << 12 | getrandom::u64().unwrap_or(0) >> 52)
+    }
+
+    fn of(&self, stamp: u64) -> Uuid {
         let random = getrandom::u64().unwrap_or(stamp); // Uniqueness rests on the count; the random part is a spare.
         let upper = (stamp >> 12) << 16 | 0x7000 | (stamp & 0xfff);
         let lower = 0b10 << 62 | u64::from(self.node) << 46 | random >> 18;
@@ -51,7 +60,9 @@ mod tests {
         let ids = Ids::new(0xbeef);
         let made: Vec<Uuid> = (0..10_000).map(|_| ids.next()).collect();
         assert!(made.is_sorted_by(|a, b| a < b));
-        for id in [made[0], made[9_999]] {
+        let past = ids.of_time("2026-01-02T03:04:05.006Z".parse().unwrap());
+        assert_eq!(past.get_timestamp().unwrap().to_unix(), (1_767_323_045, 6_000_000));
+        for id in [made[0], made[9_999], past] {
             assert_eq!((id.get_version_num(), node_of(id)), (7, 0xbeef));
             assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         }

@@ -10,6 +10,7 @@ mod comments;
 mod erase;
 #[cfg(test)]
 mod erase_tests;
+mod goals;
 mod ids;
 mod modes;
 mod outbox;
@@ -52,6 +53,7 @@ pub use audit::{AuditLine, Chain, Head, Note};
 pub use changes::{Change, Tidy};
 pub use comments::Comment;
 pub use erase::{Erase, Erased, erase};
+pub use goals::{Goal, GoalError};
 pub use outbox::{Due, Message, MessageFilter, MessageRow, Outcome, Target, Tried, replay};
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
@@ -134,6 +136,7 @@ pub enum StoreError {
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     health: watch::Receiver<Health>,
+    changes: watch::Receiver<u64>,
     ids: Arc<Ids>,
     privacy: Privacy,
     views: Views,
@@ -162,6 +165,7 @@ impl Store {
         let ahead = ahead::load(&views, &privacy).await?;
         let (jobs, receiver) = mpsc::channel(config.queue_max);
         let (health_in, health) = watch::channel(Health::Good);
+        let (changes_in, changes) = watch::channel(0);
         let ids = Arc::new(Ids::new(config.node));
         state.open = left_open.iter().map(|row| (row.id, row.clone())).collect();
         let writer = Writer {
@@ -172,12 +176,14 @@ impl Store {
             privacy: privacy.clone(),
             jobs: receiver,
             health: health_in,
+            changes: changes_in,
             state,
         };
         tokio::spawn(writer.run());
         let store = Self {
             jobs,
             health,
+            changes,
             ids,
             vault: Vault::new(views.clone(), privacy.clone(), data_dir),
             privacy: privacy.clone(),
@@ -230,6 +236,22 @@ impl Store {
         written.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Puts a goal in the place of the one that its figure may have.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub async fn set_goal(&self, goal: Goal) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.jobs.send(Job::Goal { goal, done }).await.map_err(|_| StoreError::Closed)?;
+        written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Counts the writes after which views of the whole centre show something else.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
     /// How many answers make a tile from now on. Those that are full stay as they are.
     ///
     /// # Errors
@@ -267,6 +289,12 @@ impl Store {
     #[must_use]
     pub fn new_call_id(&self) -> CallId {
         CallId(self.ids.next())
+    }
+
+    /// The id of a call that is told of afterwards: it sorts among those of its time.
+    #[must_use]
+    pub fn past_call_id(&self, at: jiff::Timestamp) -> CallId {
+        CallId(self.ids.of_time(at))
     }
 
     /// Seals a recording under its response's key and writes it; when it comes back, it is on disk. A fact that names

@@ -50,6 +50,7 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
         "DELETE FROM calls_weeks",
         "DELETE FROM sampling_weeks",
         "DELETE FROM journey_weeks",
+        "DELETE FROM rebuild_due",
     ] {
         sqlx::query(clear).execute(&mut *tx).await.map_err(sql::write_error)?;
     }

@@ -51,11 +51,17 @@ pub(super) fn add_sampling(rows: &[(&SamplingKey, &i64)]) -> Vec<Query> {
 }
 
 pub(super) fn add_journey(rows: &[(&JourneyKey, &(i64, i64))]) -> Vec<Query> {
-    let head = "INSERT INTO journey_weeks (week, survey, question, what, n, took_ms)";
-    let tail = "ON CONFLICT (week, survey, question, what) DO UPDATE SET n = journey_weeks.n + excluded.n, \
+    let head = "INSERT INTO journey_weeks (week, origin, survey, question, what, n, took_ms)";
+    let tail = "ON CONFLICT (week, origin, survey, question, what) DO UPDATE SET n = journey_weeks.n + excluded.n, \
                 took_ms = journey_weeks.took_ms + excluded.took_ms";
-    statements(head, 6, tail, rows, |q, ((week, survey, question, what), (n, ms))| {
-        q.bind(*week).bind(survey.clone()).bind(question.clone()).bind(*what).bind(*n).bind(*ms)
+    statements(head, 7, tail, rows, |q, ((week, origin, survey, question, what), (n, ms))| {
+        q.bind(*week)
+            .bind(origin.as_str())
+            .bind(survey.clone())
+            .bind(question.clone())
+            .bind(*what)
+            .bind(*n)
+            .bind(*ms)
     })
 }
 

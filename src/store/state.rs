@@ -33,16 +33,15 @@ pub(super) struct State {
 pub(super) async fn load(conn: &mut SqliteConnection) -> Result<State, StoreError> {
     let mut sizes = tile_sizes(conn).await?;
     if sizes.0.is_empty() {
-        // The tables of the views are new. Facts that are older than they go into them once.
         set_tile_size(conn, 0, TILE).await?;
-        let facts: Option<i64> = sqlx::query_scalar("SELECT 1 FROM journal LIMIT 1")
-            .fetch_optional(&mut *conn)
-            .await
-            .map_err(read_error)?;
-        if facts.is_some() {
-            super::rebuild::rebuild_on(conn).await?;
-        }
         sizes = tile_sizes(conn).await?;
+    }
+    let due: Vec<String> =
+        sqlx::query_scalar("SELECT why FROM rebuild_due").fetch_all(&mut *conn).await.map_err(read_error)?;
+    if !due.is_empty() {
+        // The tables are newer than the facts.
+        let done = super::rebuild::rebuild_on(conn).await?;
+        tracing::info!("Sums were made anew from {} facts: {}", done.lines, due.join(", "));
     }
     let head = super::audit::head(conn).await?;
     let mut state = State { sizes, head, ..State::default() };

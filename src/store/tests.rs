@@ -266,7 +266,7 @@ pub(super) async fn projections(folder: &Path) -> String {
         "SELECT * FROM shown_days ORDER BY day, origin, survey, question, value",
         "SELECT * FROM calls_weeks ORDER BY part, week, name, origin, survey, disposition, stage",
         "SELECT * FROM sampling_weeks ORDER BY week, agent, queue, what",
-        "SELECT * FROM journey_weeks ORDER BY week, survey, question, what",
+        "SELECT * FROM journey_weeks ORDER BY week, origin, survey, question, what",
     ] {
         for row in sqlx::query(sql).fetch_all(&mut conn).await.unwrap() {
             for i in 0..row.len() {
@@ -324,6 +324,33 @@ proptest! {
             assert_eq!(projections(folder.path()).await, before);
         });
     }
+}
+
+#[tokio::test]
+async fn tables_newer_than_the_facts_are_made_anew_once() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(folder.path()).await;
+    store.append(batch(store.new_call_id(), whole_call(1))).await.unwrap();
+    store.close().await;
+    drop(store);
+    let before = projections(folder.path()).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("aftercall.db"));
+    let mut conn = options.connect().await.unwrap();
+    for change in ["DELETE FROM journey_weeks", "INSERT INTO rebuild_due (why) VALUES ('a new table')"] {
+        sqlx::query(change).execute(&mut conn).await.unwrap();
+    }
+    assert_ne!(projections(folder.path()).await, before);
+    drop(conn);
+    let (store, _) = loop {
+        match Store::open(&config(), folder.path()).await {
+            Err(StoreError::InUse { .. }) => tokio::task::yield_now().await,
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(projections(folder.path()).await, before);
+    let due: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM rebuild_due").fetch_one(store.views().pool()).await.unwrap();
+    assert_eq!(due, 0);
 }
 
 /// Waits for the store to find out.

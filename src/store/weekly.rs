@@ -58,8 +58,8 @@ pub(super) struct CallsKey {
 
 /// Week, agent, queue, what.
 pub(super) type SamplingKey = (i64, String, String, &'static str);
-/// Week, survey, question, what.
-pub(super) type JourneyKey = (i64, String, String, &'static str);
+/// Week, origin, survey, question, what.
+pub(super) type JourneyKey = (i64, Origin, String, String, &'static str);
 /// Day, question, value.
 pub(super) type DayKey = (i64, QuestionKey, String);
 /// Whose tile, through which queue, which value.
@@ -154,7 +154,10 @@ impl WeeklySums {
     }
 
     fn step(&mut self, row: &CallRow, question: &crate::domain::QuestionId, what: &'static str, ms: i64) {
-        let sum = self.journey.entry((week(row), survey(row), question.to_string(), what)).or_default();
+        let sum = self
+            .journey
+            .entry((week(row), row.origin(), survey(row), question.to_string(), what))
+            .or_default();
         sum.0 += 1;
         sum.1 += ms;
     }
@@ -212,6 +215,11 @@ impl WeeklySums {
             }
             *self.days.entry((at_us.div_euclid(DAY_US), question.clone(), value)).or_default() += n;
         }
+    }
+
+    /// Whether anything is added that views of the whole centre show.
+    pub(super) fn changes_views(&self) -> bool {
+        !self.shown.is_empty() || !self.calls.is_empty()
     }
 
     /// The statements that add it all.

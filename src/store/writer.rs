@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 
 use super::audit::{self, AuditLine, Head, Note};
 use super::erase::{self, Step, Stepped};
+use super::goals::{self, Goal};
 use super::ids::Ids;
 use super::privacy::Privacy;
 use super::project::{CallRow, RollUps};
@@ -32,6 +33,7 @@ pub(super) enum Job {
     Note { note: Note, done: oneshot::Sender<Result<Head, StoreError>> },
     CellMin { answers: u64, done: oneshot::Sender<Result<(), StoreError>> },
     Erase { step: Step, done: oneshot::Sender<Result<Stepped, StoreError>> },
+    Goal { goal: Goal, done: oneshot::Sender<Result<(), StoreError>> },
     Mark { what: &'static str, until_us: i64, done: oneshot::Sender<Result<(), StoreError>> },
     Close { done: oneshot::Sender<()> },
 }
@@ -44,6 +46,8 @@ pub(super) struct Writer {
     pub(super) privacy: Privacy,
     pub(super) jobs: mpsc::Receiver<Job>,
     pub(super) health: watch::Sender<Health>,
+    /// Counts the writes after which views show something else.
+    pub(super) changes: watch::Sender<u64>,
     /// What facts to come build on.
     pub(super) state: State,
 }
@@ -97,6 +101,9 @@ impl Writer {
                 Job::Erase { step, done } => {
                     done.send(erase::run(&mut self.conn, &mut self.state, step).await).ok();
                 }
+                Job::Goal { goal, done } => {
+                    done.send(goals::set(&mut self.conn, &goal).await).ok();
+                }
                 Job::Mark { what, until_us, done } => {
                     done.send(state::mark(&mut self.conn, what, until_us).await).ok();
                 }
@@ -143,6 +150,9 @@ impl Writer {
         let (audit, head) = audit::chain(self.state.head.clone(), notes);
         self.commit(&lines, &audit, &mut staged).await.map_err(sql::write_error)?;
         self.state.head = head;
+        if staged.weekly.changes_views() {
+            self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        }
         staged.settle(&mut self.state);
         Ok(())
     }

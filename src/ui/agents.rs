@@ -4,8 +4,10 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Html;
 
-use super::board::{self, BesideView, BoardView, ChartView, ReasonsView, Shown};
-use super::frame::{Answer, Frame, Surveys, Ui, encoded};
+use super::board::{self, BesideView, BoardView, ReasonsView, Shown};
+use super::frame::{Answer, Frame, Origins, Surveys, Ui, encoded};
+use super::goals::Goals;
+use super::trends::{self, ChartView};
 use super::words::Tongue;
 use crate::scoring::FigureName;
 use crate::store::rules::Board;
@@ -69,7 +71,7 @@ pub(super) struct Detail {
 
 /// `/agents`.
 pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().agents(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
+    let view = ui.seen(state.results().agents(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
     let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
     let row = |row: &crate::store::rules::AgentRow| Row {
@@ -86,7 +88,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
     let pulled = view.rows.iter().find_map(|row| row.shrunk);
     let teams = view.teams.iter().map(|team| Row::new(tr, team.team.to_string(), &figures, &team.board));
     let page = Agents {
-        frame: ui.framed(tr.t("page-agents"), Surveys::Any),
+        frame: ui.framed(tr.t("page-agents"), Surveys::Any, Origins::Any),
         heads: heads(tr, &figures),
         rows: view.rows.iter().map(row).collect(),
         teams: teams.collect(),
@@ -99,17 +101,17 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
 /// `/agents/{agent}`.
 pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(agent): Path<String>) -> Answer {
     let agent = agent.parse().map_err(|_| ui.nothing())?;
-    let view = ui.seen(state.results().agent(&ui.viewer, &agent, ui.period()).await)?;
-    let tr = ui.tr;
-    let controls = board::controls(tr, &view.charts);
-    let mut trends = board::trends(tr, &view.weeks);
+    let view = ui.seen(state.results().agent(&ui.viewer, &agent, ui.slice()).await)?;
+    let (tr, goals) = (ui.tr, Goals::of(&ui, &state).await?);
+    let controls = trends::controls(tr, &view.charts);
+    let mut trends = trends::by_week(tr, &view.weeks, &goals);
     trends.retain(|trend| controls.iter().all(|control| control.title != trend.title));
     let page = Detail {
-        frame: ui.framed(view.agent.to_string(), Surveys::None),
+        frame: ui.framed(view.agent.to_string(), Surveys::Any, Origins::Any),
         under: view.team.as_ref().map(|team| tr.x("of-team", team)).unwrap_or_default(),
         back: ui.to("/agents"),
         back_label: tr.t("page-agents"),
-        board: BoardView::new(tr, &view.sampled),
+        board: BoardView::new(tr, &view.board, &goals),
         controls,
         trends,
         reasons: board::reasons(tr, &view.choices),

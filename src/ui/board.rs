@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::charts::{self, Point};
+use super::charts;
+use super::goals::{GoalView, Goals};
 use super::words::{Tongue, spoken};
 use crate::domain::{Better, Disposition, QuestionKind, Scale, Stage};
 use crate::scoring::{Difference, Estimate, FigureName, Verdict};
-use crate::store::rules::{Beside, Board, Cell, Chart, Reasons, Responses, Score, WeekPoint};
+use crate::store::rules::{Beside, Board, Cell, Reasons, Responses, Score};
 
 /// One figure.
 pub(super) struct Tile {
     pub(super) label: String,
     /// `None` when there are too few answers.
     pub(super) shown: Option<Shown>,
+    /// What it is measured against.
+    pub(super) goal: Option<GoalView>,
 }
 
 /// A figure that can be shown.
@@ -62,15 +65,8 @@ pub(super) struct BesideView {
     pub(super) board: BoardView,
 }
 
-/// A chart with the table under it.
-pub(super) struct ChartView {
-    pub(super) title: String,
-    pub(super) svg: String,
-    pub(super) rows: Vec<[String; 4]>,
-}
-
 /// From where to where a figure can go.
-fn ends(figure: FigureName, scale: Option<Scale>) -> (f64, f64) {
+pub(super) fn ends(figure: FigureName, scale: Option<Scale>) -> (f64, f64) {
     match (figure, scale) {
         (FigureName::Nps, _) => (-100.0, 100.0),
         (FigureName::CsatMean | FigureName::CesMean, Some(scale)) => {
@@ -78,6 +74,12 @@ fn ends(figure: FigureName, scale: Option<Scale>) -> (f64, f64) {
         }
         _ => (0.0, 100.0),
     }
+}
+
+/// Whether less of it is better.
+pub(super) fn lower_is_good(figure: FigureName, scale: Option<Scale>) -> bool {
+    let mean = matches!(figure, FigureName::CesMean | FigureName::CsatMean);
+    mean && scale.is_some_and(|scale| scale.better == Better::Lower)
 }
 
 /// Whether a figure has the unit of percent.
@@ -95,7 +97,7 @@ pub(super) fn value(tr: Tongue, figure: FigureName, value: f64) -> String {
     }
 }
 
-fn span(tr: Tongue, figure: FigureName, low: f64, high: f64) -> String {
+pub(super) fn span(tr: Tongue, figure: FigureName, low: f64, high: f64) -> String {
     format!("{} \u{2013} {}", value(tr, figure, low), value(tr, figure, high))
 }
 
@@ -137,9 +139,7 @@ impl Change {
             let text = tr.number(value, if is_share(figure) || figure == FigureName::Nps { 0 } else { 1 });
             if value > 0.0 { format!("+{text}") } else { text }
         };
-        let lower_is_good =
-            figure == FigureName::CesMean && scale.is_some_and(|scale| scale.better == Better::Lower);
-        let (id, class) = match (by.verdict(), lower_is_good) {
+        let (id, class) = match (by.verdict(), lower_is_good(figure, scale)) {
             (Verdict::Within, _) => ("change-none", "same"),
             (Verdict::Above, false) => ("change-higher", "good"),
             (Verdict::Above, true) => ("change-higher", "bad"),
@@ -152,13 +152,15 @@ impl Change {
 }
 
 impl Tile {
-    fn new(tr: Tongue, score: &Score, figure: FigureName, cell: &Cell) -> Self {
-        let change = score.changes.get(&figure).map(|by| Change::new(tr, figure, score.scale, by));
-        let shown = match cell {
+    fn new(tr: Tongue, score: &Score, figure: FigureName, cell: &Cell, goals: &Goals) -> Self {
+        let estimate = match cell {
             Cell::TooFew => None,
-            Cell::Shown(estimate) => Some(Shown::new(tr, figure, score.scale, estimate, change)),
+            Cell::Shown(estimate) => Some(estimate),
         };
-        Self { label: tr.t(&format!("figure-{}", figure.as_str())), shown }
+        let goal = goals.view(tr, figure, score.scale, estimate);
+        let change = score.changes.get(&figure).map(|by| Change::new(tr, figure, score.scale, by));
+        let shown = estimate.map(|estimate| Shown::new(tr, figure, score.scale, estimate, change));
+        Self { label: tr.t(&format!("figure-{}", figure.as_str())), shown, goal }
     }
 }
 
@@ -193,12 +195,13 @@ pub(super) fn kind(tr: Tongue, kind: QuestionKind) -> String {
 }
 
 impl ScoreView {
-    pub(super) fn new(tr: Tongue, score: &Score) -> Self {
+    pub(super) fn new(tr: Tongue, score: &Score, goals: &Goals) -> Self {
+        let tile = |(figure, cell): (&FigureName, &Cell)| Tile::new(tr, score, *figure, cell, goals);
         Self {
             question: spoken(score.question.as_str()),
             kind: kind(tr, score.kind),
             n: score.n,
-            tiles: score.figures.iter().map(|(figure, cell)| Tile::new(tr, score, *figure, cell)).collect(),
+            tiles: score.figures.iter().map(tile).collect(),
             bars: bars(tr, score.scale, &score.distribution),
         }
     }
@@ -210,7 +213,7 @@ pub(super) fn response(tr: Tongue, responses: &Responses) -> String {
 }
 
 impl BoardView {
-    pub(super) fn new(tr: Tongue, board: &Board) -> Self {
+    pub(super) fn new(tr: Tongue, board: &Board, goals: &Goals) -> Self {
         let funnel = &board.responses.funnel;
         let stage = |stage: Stage| {
             let count = funnel.reached(stage);
@@ -230,7 +233,7 @@ impl BoardView {
             bar: charts::bar(ratio(*count, funnel.selected)),
         };
         Self {
-            scores: board.scores.iter().map(|score| ScoreView::new(tr, score)).collect(),
+            scores: board.scores.iter().map(|score| ScoreView::new(tr, score, goals)).collect(),
             funnel: if funnel.offered > 0 { Stage::ALL.into_iter().map(stage).collect() } else { Vec::new() },
             outcomes: outcomes.map(outcome).collect(),
             response: response(tr, &board.responses),
@@ -242,7 +245,7 @@ impl BoardView {
 pub(super) fn beside(tr: Tongue, list: &[Beside]) -> Vec<BesideView> {
     let one = |one: &Beside| BesideView {
         origin: tr.t(&format!("origin-{}", one.origin.as_str())),
-        board: BoardView::new(tr, &one.board),
+        board: BoardView::new(tr, &one.board, &Goals::default()),
     };
     list.iter().map(one).collect()
 }
@@ -270,77 +273,6 @@ pub(super) fn cell(tr: Tongue, scores: &[Score], figure: FigureName) -> Option<S
 pub(super) fn headlines<'a>(all: impl Iterator<Item = &'a [Score]>) -> Vec<FigureName> {
     let found: Vec<FigureName> = all.flatten().filter_map(|score| headline(score.kind)).collect();
     FigureName::ALL.into_iter().filter(|figure| found.contains(figure)).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "weeks since 1970")]
-fn at(week: crate::domain::Week) -> f64 {
-    week.number() as f64
-}
-
-/// The headline figure of every question over the weeks.
-pub(super) fn trends(tr: Tongue, weeks: &[WeekPoint]) -> Vec<ChartView> {
-    type Line = (FigureName, Option<Scale>, Vec<Point>);
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
-    for point in weeks {
-        for score in &point.scores {
-            let Some(figure) = headline(score.kind) else { continue };
-            let Some(Cell::Shown(of)) = score.figures.get(&figure) else { continue };
-            let scale = score.scale.map(|scale| format!("{}-{}", scale.min, scale.max)).unwrap_or_default();
-            let key = format!("{:?}\u{0}{}\u{0}{scale}", figure, score.question);
-            let line = lines.entry(key).or_insert((figure, score.scale, Vec::new()));
-            line.2.push(Point {
-                x: at(point.week),
-                label: point.week.to_string(),
-                value: of.value,
-                low: of.low,
-                high: of.high,
-                n: of.n,
-                marked: false,
-            });
-        }
-    }
-    let view = |(key, (figure, scale, points)): (String, Line)| {
-        let question = key.split('\u{0}').nth(1).map(spoken).unwrap_or_default();
-        let title = format!("{} \u{b7} {question}", tr.t(&format!("figure-{}", figure.as_str())));
-        chart(tr, figure, scale, title, &points)
-    };
-    lines.into_iter().map(view).collect()
-}
-
-fn chart(tr: Tongue, figure: FigureName, scale: Option<Scale>, title: String, points: &[Point]) -> ChartView {
-    let row = |point: &Point| {
-        [
-            point.label.clone(),
-            value(tr, figure, point.value),
-            span(tr, figure, point.low, point.high),
-            point.n.to_string(),
-        ]
-    };
-    let label = tr.xy("chart-label", &title, points.len());
-    let svg = charts::line(tr, points, ends(figure, scale), &label);
-    ChartView { svg, rows: points.iter().map(row).collect(), title }
-}
-
-/// Control charts: the weeks that chance does not explain are marked.
-pub(super) fn controls(tr: Tongue, charts: &[Chart]) -> Vec<ChartView> {
-    let view = |one: &Chart| {
-        let points: Vec<Point> = one
-            .points
-            .iter()
-            .map(|point| Point {
-                x: at(point.week),
-                label: point.week.to_string(),
-                value: point.limits.value,
-                low: point.limits.low,
-                high: point.limits.high,
-                n: point.limits.n,
-                marked: point.limits.verdict != Verdict::Within,
-            })
-            .collect();
-        let figure = tr.t(&format!("figure-{}", one.figure.as_str()));
-        chart(tr, one.figure, None, format!("{figure} \u{b7} {}", spoken(one.question.as_str())), &points)
-    };
-    charts.iter().map(view).collect()
 }
 
 /// One menu question.
@@ -396,7 +328,7 @@ mod tests {
             changes: BTreeMap::from([(FigureName::CsatTopBox, by)]),
             distribution: BTreeMap::from([("4".into(), 30), ("5".into(), 10)]),
         };
-        let view = ScoreView::new(Tongue::English, &score);
+        let view = ScoreView::new(Tongue::English, &score, &Goals::default());
         let shown = view.tiles[0].shown.as_ref().unwrap();
         assert_eq!(
             (shown.value.as_str(), shown.interval.as_str()),

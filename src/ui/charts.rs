@@ -54,8 +54,15 @@ const RIGHT: f64 = 10.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 
-/// A line over weeks with the band around it. The table under it says the same in numbers.
-pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) -> String {
+/// Lines across a chart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    pub(super) target: Option<f64>,
+    pub(super) benchmark: Option<f64>,
+}
+
+/// A line over time with the band around it. The table under it says the same in numbers.
+pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), marks: Marks, label: &str) -> String {
     let (first, last) = (points.first().map_or(0.0, |p| p.x), points.last().map_or(0.0, |p| p.x));
     let x = |at: f64| {
         let share = if last > first { (at - first) / (last - first) } else { 0.5 };
@@ -96,6 +103,14 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), label: &str) 
             y(only.high)
         ));
     }
+    for (class, mark) in [("target", marks.target), ("benchmark", marks.benchmark)] {
+        let Some(mark) = mark else { continue };
+        svg.push_str(&format!(
+            "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>",
+            WIDTH - RIGHT,
+            y(mark)
+        ));
+    }
     let every = points.len().div_ceil(5).max(1);
     for (index, point) in points.iter().enumerate() {
         let class = if point.marked { "point marked" } else { "point" };
@@ -133,10 +148,13 @@ mod tests {
             n: 9,
             marked: false,
         };
-        let svg = line(Tongue::Dutch, &[point(1.0, 50.0), point(3.0, 200.0)], (0.0, 100.0), "a <b> \"c\"");
+        let marks = Marks { target: Some(80.0), benchmark: None };
+        let svg =
+            line(Tongue::Dutch, &[point(1.0, 50.0), point(3.0, 200.0)], (0.0, 100.0), marks, "a <b> \"c\"");
         assert!(svg.contains("a &lt;b&gt; &quot;c&quot;") && !svg.contains("style="));
         assert!(svg.contains("50,0 (n 9)"));
-        assert!(!svg.contains("NaN") && !line(Tongue::English, &[], (0.0, 0.0), "").contains("NaN"));
+        assert!(svg.contains("class=\"target\"") && !svg.contains("class=\"benchmark\""));
+        assert!(!svg.contains("NaN") && !line(Tongue::English, &[], (0.0, 0.0), marks, "").contains("NaN"));
         assert!(interval(5.0, 4.0, 9.0, (1.0, 5.0)).contains("x=\"197.0\""), "nothing leaves the rail");
         assert!(bar(2.0).contains("width=\"200.0\""));
     }

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tracing::error;
 
 use super::words::Tongue;
-use crate::domain::{Period, Role, SurveyId, Viewer, Week};
-use crate::store::rules::ViewError;
+use crate::domain::{Origin, Period, Role, SurveyId, Viewer, Week};
+use crate::store::rules::{Slice, ViewError};
 use crate::web::{SignedIn, WebState};
 
 /// One entry of the navigation.
@@ -36,9 +36,12 @@ pub(super) struct Filters {
     pub(super) months: Vec<Choice>,
     pub(super) quarters: Vec<Choice>,
     pub(super) surveys: Vec<Choice>,
+    pub(super) origins: Vec<Choice>,
     pub(super) earlier: String,
     pub(super) later: Option<String>,
     pub(super) days: String,
+    /// What to keep in mind about the calls that are shown.
+    pub(super) note: Option<String>,
 }
 
 /// What the layout shows around a page.
@@ -60,6 +63,7 @@ pub(super) struct Ui {
     path: String,
     query: BTreeMap<String, String>,
     surveys: Vec<SurveyId>,
+    survey: Option<SurveyId>,
 }
 
 /// Every page with the role that it is for, in the order of the navigation.
@@ -160,7 +164,9 @@ impl FromRequestParts<WebState> for Ui {
         let query = Query::try_from_uri(&parts.uri).map(|Query(query)| query).unwrap_or_default();
         let surveys = state.parts.live.load().surveys.iter().map(|survey| survey.id.clone()).collect();
         let tr = Tongue::asked(parts.uri.query(), &parts.headers);
-        Ok(Self { tr, viewer, name, path: parts.uri.path().to_owned(), query, surveys })
+        let query: BTreeMap<String, String> = query;
+        let survey = query.get("survey").and_then(|text| text.parse().ok());
+        Ok(Self { tr, viewer, name, path: parts.uri.path().to_owned(), query, surveys, survey })
     }
 }
 
@@ -173,12 +179,23 @@ impl Ui {
 
     /// The survey of the address.
     pub(super) fn survey(&self) -> Option<SurveyId> {
-        self.query.get("survey").and_then(|text| text.parse().ok())
+        self.survey.clone()
     }
 
     /// The survey of the address, else the first that there is.
     pub(super) fn one_survey(&self) -> Option<SurveyId> {
         self.survey().or_else(|| self.surveys.first().cloned())
+    }
+
+    /// Whose answers; those of callers chosen by us where the address names nobody.
+    pub(super) fn origin(&self) -> Origin {
+        let named = self.query.get("origin").map(String::as_str);
+        Origin::ALL.into_iter().find(|origin| named == Some(origin.as_str())).unwrap_or(Origin::Sampled)
+    }
+
+    /// What aggregates the address asks for.
+    pub(super) fn slice(&self) -> Slice<'_> {
+        Slice { period: self.period(), survey: self.survey.as_ref(), origin: self.origin() }
     }
 
     /// All surveys.
@@ -212,7 +229,7 @@ impl Ui {
     }
 
     /// The same with the form for period and survey.
-    pub(super) fn framed(&self, title: impl Into<String>, surveys: Surveys) -> Frame {
+    pub(super) fn framed(&self, title: impl Into<String>, surveys: Surveys, origins: Origins) -> Frame {
         let (period, now) = (self.period(), this_week());
         let one = |period: Period, label: String| Choice {
             value: period.to_string(),
@@ -254,11 +271,23 @@ impl Ui {
             months: spread(Period::month_of(now), 7),
             quarters: spread(Period::quarter_of(now), 5),
             surveys: choices,
+            origins: if matches!(origins, Origins::Any) { self.origins() } else { Vec::new() },
             earlier: move_to(period.previous()),
             later: (*next.weeks().start() <= now).then(|| move_to(next)),
+            note: (matches!(origins, Origins::Any) && self.origin() != Origin::Sampled)
+                .then(|| self.tr.t(&format!("note-{}", self.origin().as_str()))),
             days: format!("{} \u{2013} {}", period.first_day(), period.last_day()),
         };
         Frame { filters: Some(filters), ..self.frame(title) }
+    }
+
+    fn origins(&self) -> Vec<Choice> {
+        let choice = |origin: Origin| Choice {
+            value: origin.as_str().to_owned(),
+            label: self.tr.t(&format!("origin-{}", origin.as_str())),
+            chosen: origin == self.origin(),
+        };
+        Origin::ALL.into_iter().map(choice).collect()
     }
 
     /// What a view gave, or the page that says why it gave nothing.
@@ -307,6 +336,15 @@ pub(super) enum Surveys {
     Any,
     /// Always one.
     One,
+}
+
+/// Whether a page can show other calls than those chosen by us.
+#[derive(Clone, Copy)]
+pub(super) enum Origins {
+    /// It cannot, or shows all of them side by side.
+    Fixed,
+    /// One at a time.
+    Any,
 }
 
 fn this_week() -> Week {

@@ -6,9 +6,9 @@ use axum::response::Html;
 
 use super::board::percent;
 use super::charts;
-use super::frame::{Answer, Frame, Surveys, Ui};
+use super::frame::{Answer, Frame, Origins, Surveys, Ui};
 use super::words::{Tongue, spoken};
-use crate::store::rules::Step;
+use crate::store::rules::{Slice, Step};
 use crate::web::WebState;
 
 struct StepView {
@@ -58,10 +58,11 @@ fn step(tr: Tongue, step: &Step, most: u64) -> StepView {
 /// `/journey`.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
     let survey = ui.one_survey().ok_or_else(|| ui.nothing())?;
-    let view = ui.seen(state.results().journey(&ui.viewer, ui.period(), &survey).await)?;
+    let view =
+        ui.seen(state.results().journey(&ui.viewer, Slice { survey: Some(&survey), ..ui.slice() }).await)?;
     let tr = ui.tr;
     let most = view.steps.iter().map(|step| step.heard).max().unwrap_or_default();
     let steps = view.steps.iter().map(|one| step(tr, one, most)).collect();
-    let page = Journey { frame: ui.framed(tr.t("page-journey"), Surveys::One), steps, tr };
+    let page = Journey { frame: ui.framed(tr.t("page-journey"), Surveys::One, Origins::Any), steps, tr };
     Ok(Html(page.render()?))
 }

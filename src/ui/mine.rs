@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::board::{ScoreView, answer};
 use super::frame::{Answer, Frame, Ui};
+use super::goals::Goals;
 use super::words::{Tongue, spoken};
 use crate::web::WebState;
 
@@ -44,7 +45,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
             } else {
                 format!("{} \u{2013} {}", week.since, week.week)
             },
-            scores: week.figures.iter().map(|score| ScoreView::new(tr, score)).collect(),
+            scores: week.figures.iter().map(|score| ScoreView::new(tr, score, &Goals::default())).collect(),
             responses: week.responses.iter().map(values).collect(),
             questions: asked.clone().map(|question| spoken(question.as_str())).collect(),
         }

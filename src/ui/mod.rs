@@ -7,6 +7,7 @@ mod board;
 mod calls;
 mod charts;
 mod frame;
+mod goals;
 mod journey;
 mod mine;
 mod mystery;
@@ -16,6 +17,8 @@ mod queues;
 mod running;
 mod sampling;
 mod sign_in;
+mod sign_on;
+mod trends;
 mod words;
 
 use axum::Router;
@@ -29,9 +32,13 @@ pub fn router(state: WebState) -> Router {
         .route("/", get(frame::home))
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-in/once", get(sign_in::once))
+        .route("/sign-in/oidc", get(sign_on::leave))
+        .route(crate::web::CALLBACK, get(sign_on::back))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/overview", get(overview::page))
+        .route("/overview/stream", get(overview::stream))
+        .route("/goals", post(goals::set))
         .route("/agents", get(agents::list))
         .route("/agents/{agent}", get(agents::one))
         .route("/queues", get(queues::list))

@@ -6,7 +6,7 @@ use axum::response::Html;
 
 use super::agents::heads;
 use super::board::{self, Shown};
-use super::frame::{Answer, Frame, Surveys, Ui};
+use super::frame::{Answer, Frame, Origins, Surveys, Ui};
 use super::words::Tongue;
 use crate::web::WebState;
 
@@ -41,7 +41,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
             .collect(),
     };
     let page = Mystery {
-        frame: ui.framed(tr.t("page-mystery"), Surveys::None),
+        frame: ui.framed(tr.t("page-mystery"), Surveys::None, Origins::Fixed),
         heads: heads(tr, &figures),
         rows: view.rows.iter().map(row).collect(),
         tr,

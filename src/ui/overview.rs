@@ -1,22 +1,60 @@
-//! The whole centre, and why callers found it hard.
+//! The whole centre, as it changes, and why callers found it hard.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Html;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Response};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::WatchStream;
+use tracing::error;
 
-use super::board::{self, BesideView, BoardView, ChartView, ReasonsView};
-use super::frame::{Answer, Frame, Surveys, Ui};
+use super::board::{self, BesideView, BoardView, ReasonsView};
+use super::frame::{Answer, Frame, Origins, Refusal, Surveys, Ui};
+use super::goals::{GoalRow, Goals};
+use super::trends::{self, ChartView};
 use super::words::Tongue;
+use crate::store::rules::{Overview, OverviewWatch};
 use crate::web::WebState;
+
+/// An open page is told of changes no more often than this.
+const EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Template)]
 #[template(path = "overview.html")]
-struct Overview {
+struct Page {
     frame: Frame,
     tr: Tongue,
+    scores: String,
+    live: String,
+    goals: Vec<GoalRow>,
+    here: String,
+}
+
+/// What changes while the page is open.
+#[derive(Template)]
+#[template(path = "overview_scores.html")]
+struct Scores {
+    tr: Tongue,
     board: BoardView,
+    days: Vec<ChartView>,
     trends: Vec<ChartView>,
     beside: Vec<BesideView>,
+}
+
+impl Scores {
+    fn new(tr: Tongue, view: &Overview, goals: &Goals) -> Self {
+        Self {
+            board: BoardView::new(tr, &view.board, goals),
+            days: trends::by_day(tr, &view.days, goals),
+            trends: trends::by_week(tr, &view.weeks, goals),
+            beside: board::beside(tr, &view.beside),
+            tr,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -29,23 +67,60 @@ struct Why {
 
 /// `/overview`.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().overview(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
-    let tr = ui.tr;
-    let page = Overview {
-        frame: ui.framed(tr.t("page-overview"), Surveys::Any),
-        board: BoardView::new(tr, &view.sampled),
-        trends: board::trends(tr, &view.weeks),
-        beside: board::beside(tr, &view.beside),
+    let view = ui.seen(state.results().overview(&ui.viewer, ui.slice()).await)?;
+    let (tr, goals) = (ui.tr, Goals::of(&ui, &state).await?);
+    let page = Page {
+        frame: ui.framed(tr.t("page-overview"), Surveys::Any, Origins::Any),
+        scores: Scores::new(tr, &view, &goals).render()?,
+        live: ui.to("/overview/stream"),
+        goals: if ui.viewer.teams.is_empty() { goals.rows(tr) } else { Vec::new() },
+        here: ui.to("/overview"),
         tr,
     };
     Ok(Html(page.render()?))
 }
 
+/// `/overview/stream`: the scores again when they have changed.
+pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    let watch = ui.seen(state.results().watch_overview(&ui.viewer, ui.slice()).await)?;
+    let goals = Goals::of(&ui, &state).await?;
+    let key = format!("{} {}", ui.tr.code(), ui.to("/overview"));
+    // What is there at the opening is on the page already.
+    let changes = WatchStream::from_changes(watch.changes()).throttle(EVERY);
+    let events = changes.then(move |version| {
+        let (state, watch, goals, key) = (state.clone(), watch.clone(), goals.clone(), key.clone());
+        async move {
+            let text = scores(&state, &watch, &goals, ui.tr, key, version).await;
+            Ok::<_, Infallible>(Event::default().data(text.as_ref()))
+        }
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// Made once for all who watch the same.
+async fn scores(
+    state: &WebState,
+    watch: &OverviewWatch,
+    goals: &Goals,
+    tr: Tongue,
+    key: String,
+    version: u64,
+) -> Arc<str> {
+    let make = || async {
+        let view = watch.now().await.map_err(|cause| cause.to_string())?;
+        Scores::new(tr, &view, goals).render().map_err(|cause| cause.to_string())
+    };
+    state.fragments.get(key, version, make).await.unwrap_or_else(|cause| {
+        error!("An open overview could not be brought up to date: {cause}");
+        Arc::from("")
+    })
+}
+
 /// `/why`.
 pub(super) async fn why(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().why(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
+    let view = ui.seen(state.results().why(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
     let reasons = board::reasons(tr, &view.questions);
-    let page = Why { frame: ui.framed(tr.t("page-why"), Surveys::Any), reasons, tr };
+    let page = Why { frame: ui.framed(tr.t("page-why"), Surveys::Any, Origins::Any), reasons, tr };
     Ok(Html(page.render()?))
 }

@@ -6,7 +6,9 @@ use axum::response::Html;
 
 use super::agents::{Detail, Row, heads};
 use super::board::{self, BoardView};
-use super::frame::{Answer, Frame, Surveys, Ui, encoded};
+use super::frame::{Answer, Frame, Origins, Surveys, Ui, encoded};
+use super::goals::Goals;
+use super::trends;
 use super::words::Tongue;
 use crate::store::rules::QueueName;
 use crate::web::WebState;
@@ -22,7 +24,7 @@ struct Queues {
 
 /// `/queues`.
 pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().queues(&ui.viewer, ui.period(), ui.survey().as_ref()).await)?;
+    let view = ui.seen(state.results().queues(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
     let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
     let row = |row: &crate::store::rules::QueueRow| {
@@ -36,7 +38,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         Row { href, ..Row::new(tr, name, &figures, &row.board) }
     };
     let page = Queues {
-        frame: ui.framed(tr.t("page-queues"), Surveys::Any),
+        frame: ui.framed(tr.t("page-queues"), Surveys::Any, Origins::Any),
         heads: heads(tr, &figures),
         rows: view.rows.iter().map(row).collect(),
         tr,
@@ -47,16 +49,16 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
 /// `/queues/{queue}`.
 pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(queue): Path<String>) -> Answer {
     let queue = queue.parse().map_err(|_| ui.nothing())?;
-    let view = ui.seen(state.results().queue(&ui.viewer, &queue, ui.period()).await)?;
-    let tr = ui.tr;
+    let view = ui.seen(state.results().queue(&ui.viewer, &queue, ui.slice()).await)?;
+    let (tr, goals) = (ui.tr, Goals::of(&ui, &state).await?);
     let page = Detail {
-        frame: ui.framed(view.queue.to_string(), Surveys::None),
+        frame: ui.framed(view.queue.to_string(), Surveys::Any, Origins::Any),
         under: String::new(),
         back: ui.to("/queues"),
         back_label: tr.t("page-queues"),
-        board: BoardView::new(tr, &view.sampled),
+        board: BoardView::new(tr, &view.board, &goals),
         controls: Vec::new(),
-        trends: board::trends(tr, &view.weeks),
+        trends: trends::by_week(tr, &view.weeks, &goals),
         reasons: board::reasons(tr, &view.choices),
         beside: board::beside(tr, &view.beside),
         tr,

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 
-use super::frame::{Answer, Frame, Surveys, Ui};
+use super::frame::{Answer, Frame, Origins, Surveys, Ui};
 use super::words::Tongue;
 use crate::scoring::Verdict;
 use crate::store::rules::SamplingRow;
@@ -67,7 +67,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
     let view = ui.seen(state.results().sampling(&ui.viewer, ui.period()).await)?;
     let tr = ui.tr;
     let page = Sampling {
-        frame: ui.framed(tr.t("page-sampling"), Surveys::None),
+        frame: ui.framed(tr.t("page-sampling"), Surveys::None, Origins::Fixed),
         rows: view.rows.iter().map(|one| row(tr, one)).collect(),
         offered: view.offered,
         orphans: view.orphans,

@@ -29,7 +29,7 @@ pub(super) struct Given {
 #[derive(Deserialize)]
 pub(super) struct Wish {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 /// A one-time link.
@@ -47,24 +47,45 @@ struct SignIn {
     next: String,
     name: String,
     fault: Option<String>,
+    /// Where single sign-on begins, where there is one.
+    elsewhere: Option<String>,
 }
 
-fn page(tr: Tongue, status: StatusCode, next: String, name: String, fault: Option<String>) -> Response {
-    let page = SignIn { frame: frame::outside(tr, "sign-in", "/sign-in"), tr, next, name, fault };
+/// The form, and what went wrong.
+pub(super) fn page(
+    state: &WebState,
+    tr: Tongue,
+    status: StatusCode,
+    next: String,
+    name: String,
+    fault: Option<String>,
+) -> Response {
+    let frame = frame::outside(tr, "sign-in", "/sign-in");
+    let elsewhere = state.sign_on.is_some().then(|| match local_path(&next) {
+        true => format!("/sign-in/oidc?next={}", frame::encoded(&next)),
+        false => "/sign-in/oidc".to_owned(),
+    });
+    let page = SignIn { frame, tr, next, name, fault, elsewhere };
     match page.render() {
         Ok(text) => (status, Html(text)).into_response(),
         Err(cause) => failed(&cause),
     }
 }
 
-fn failed(cause: &dyn std::fmt::Display) -> Response {
+/// What nobody who signs in can do anything about.
+pub(super) fn failed(cause: &dyn std::fmt::Display) -> Response {
     error!("Signing in or out failed: {cause}");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
 /// `GET /sign-in`.
-pub(super) async fn form(uri: Uri, headers: HeaderMap, Query(wish): Query<Wish>) -> Response {
-    page(Tongue::asked(uri.query(), &headers), StatusCode::OK, wish.next, String::new(), None)
+pub(super) async fn form(
+    State(state): State<WebState>,
+    uri: Uri,
+    headers: HeaderMap,
+    Query(wish): Query<Wish>,
+) -> Response {
+    page(&state, Tongue::asked(uri.query(), &headers), StatusCode::OK, wish.next, String::new(), None)
 }
 
 /// `POST /sign-in`.
@@ -82,7 +103,7 @@ pub(super) async fn sign_in(
     if let Some(wait) = wait {
         let seconds = wait.as_secs() + 1;
         let fault = tr.x("sign-in-wait", seconds);
-        let page = page(tr, StatusCode::TOO_MANY_REQUESTS, given.next, given.name, Some(fault));
+        let page = page(&state, tr, StatusCode::TOO_MANY_REQUESTS, given.next, given.name, Some(fault));
         return ([("retry-after", seconds.to_string())], page).into_response();
     }
     match state.access.user(&given.name, given.password).await {
@@ -94,14 +115,19 @@ pub(super) async fn sign_in(
         Ok(None) => {
             info!(%source, "A sign-in was refused");
             let fault = tr.t("sign-in-wrong");
-            page(tr, StatusCode::UNAUTHORIZED, given.next, given.name, Some(fault))
+            page(&state, tr, StatusCode::UNAUTHORIZED, given.next, given.name, Some(fault))
         }
         Err(cause) => failed(&cause),
     }
 }
 
 /// Puts it on record, and begins a session in the place of the one that there may be.
-async fn begin(state: &WebState, jar: CookieJar, viewer: &crate::domain::Viewer, next: &str) -> Response {
+pub(super) async fn begin(
+    state: &WebState,
+    jar: CookieJar,
+    viewer: &crate::domain::Viewer,
+    next: &str,
+) -> Response {
     let note = crate::store::Note::of(viewer, "sign_in", String::new(), "");
     if let Err(cause) = state.parts.store.note(note).await {
         return failed(&cause);
@@ -128,7 +154,7 @@ pub(super) async fn once(
         Ok(None) => {
             let tr = Tongue::asked(None, &headers);
             let fault = Some(tr.t("link-over"));
-            page(tr, StatusCode::UNAUTHORIZED, String::new(), String::new(), fault)
+            page(&state, tr, StatusCode::UNAUTHORIZED, String::new(), String::new(), fault)
         }
         Err(cause) => failed(&cause),
     }

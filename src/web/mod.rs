@@ -2,6 +2,9 @@
 //!
 //! What anybody may see is decided below, in the store, by the type of the view; here it is only found out who asks.
 
+mod fragments;
+mod listen;
+mod oidc;
 mod session;
 
 use std::net::SocketAddr;
@@ -9,9 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use fragments::Fragments;
+use listen::Listener;
+pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
 pub use session::{SignedIn, Source, begin, end, guard, local_path};
 
 use crate::access::{Access, Guesses, SessionRules};
@@ -32,8 +37,12 @@ pub struct WebState {
     pub ears: Ears,
     /// Who may come in.
     pub access: Access,
+    /// The provider that signs people in, where there is one.
+    pub sign_on: Option<Arc<SingleSignOn>>,
     /// What slows guessing of passwords.
     pub guesses: Arc<Mutex<Guesses>>,
+    /// Parts of pages that many have open.
+    pub fragments: Fragments,
     results: Arc<Mutex<Current>>,
 }
 
@@ -52,10 +61,22 @@ impl Current {
 
 impl WebState {
     /// The state of a running service.
-    #[must_use]
-    pub fn new(parts: Shared, ears: Ears, access: Access) -> Self {
-        let results = Current::new(&parts, parts.live.load_full());
-        Self { results: Arc::new(Mutex::new(results)), guesses: Arc::default(), parts, ears, access }
+    ///
+    /// # Errors
+    /// What keeps single sign-on from being set up.
+    pub fn new(parts: Shared, ears: Ears, access: Access) -> Result<Self, SignOnError> {
+        let live = parts.live.load_full();
+        let sign_on = SingleSignOn::new(&live.config.web)?.map(Arc::new);
+        let results = Arc::new(Mutex::new(Current::new(&parts, live)));
+        Ok(Self {
+            results,
+            guesses: Arc::default(),
+            fragments: Fragments::default(),
+            sign_on,
+            parts,
+            ears,
+            access,
+        })
     }
 
     /// What may be seen; another one after the configuration was read anew.
@@ -80,16 +101,15 @@ impl WebState {
 /// Serves until the task is dropped.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// The address cannot be bound, or the certificate not be read.
 pub async fn serve(address: SocketAddr, state: WebState) -> std::io::Result<(SocketAddr, JoinHandle<()>)> {
     let router =
         Router::new().merge(crate::api::router(state.clone())).merge(crate::ui::router(state.clone()));
-    let listener = TcpListener::bind(address).await?;
-    let bound = listener.local_addr()?;
+    let listener = Listener::bind(address, &state.parts.live.load().config.web).await?;
+    let bound = listener.address()?;
     let task = tokio::spawn(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::select! {
-            done = axum::serve(listener, service) => {
+            done = listener.serve(router) => {
                 if let Err(error) = done {
                     tracing::error!("The web side stopped: {error}");
                 }

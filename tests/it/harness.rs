@@ -1,5 +1,7 @@
 //! Starts the program on free ports in a folder of its own, and looks at it the way an operator would.
 
+pub(crate) mod site;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};

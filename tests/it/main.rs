@@ -3,6 +3,7 @@
 mod ahead;
 mod api;
 mod arrows;
+mod browser;
 mod caller;
 mod follow_up;
 mod harness;

@@ -117,6 +117,9 @@ pub enum Denied {
     /// A viewer in the role of agent without an agent.
     #[error("this user is no agent of the contact centre")]
     NoAgent,
+    /// Somebody who sees some teams cannot say what the whole centre is measured against.
+    #[error("this is for somebody who sees all teams")]
+    Teams,
     /// The policy keeps comments from everybody.
     #[error("the policy lets nobody hear or read comments")]
     Comments,

@@ -7,11 +7,12 @@ use super::board::{borrowed, reasons, scores, shrunk};
 use super::read::{self, Of, Shown, Tally};
 use super::{
     AgentDetail, AgentRow, Agents, Beside, Board, Chart, ChartPoint, DayPoint, Denied, Mystery, MysteryRow,
-    Overview, QueueDetail, QueueName, QueueRow, Queues, Responses, Results, TeamRow, View, ViewError,
-    WeekPoint, Why,
+    Overview, QueueDetail, QueueName, QueueRow, Queues, Responses, Results, Slice, SliceName, TeamRow, View,
+    ViewError, WeekPoint, Why,
 };
 use crate::domain::{AgentId, Origin, Period, QueueId, SurveyId, Viewer, Week};
 use crate::scoring;
+use crate::store::StoreError;
 use crate::store::weekly::Part;
 
 /// Weeks of a trend.
@@ -22,6 +23,7 @@ struct Page {
     shown: Shown,
     responses: BTreeMap<(String, Origin), Responses>,
     period: Period,
+    origin: Origin,
 }
 
 impl Results {
@@ -29,30 +31,28 @@ impl Results {
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn overview(
-        &self,
-        viewer: &Viewer,
-        period: Period,
-        survey: Option<&SurveyId>,
-    ) -> Result<Overview, ViewError> {
-        self.look(viewer, View::Overview, scope(period, survey, None)).await?;
-        let page = self.page(Of { part: Part::All, name: None, survey }, period).await?;
+    pub async fn overview(&self, viewer: &Viewer, slice: Slice<'_>) -> Result<Overview, ViewError> {
+        self.look(viewer, View::Overview, slice.scope(None)).await?;
+        Ok(self.read_overview(slice).await?)
+    }
+
+    pub(super) async fn read_overview(&self, slice: Slice<'_>) -> Result<Overview, StoreError> {
+        let page = self.page(Of { part: Part::All, name: None, survey: slice.survey }, slice).await?;
+        let period = slice.period;
         let first = page.first_day();
         let last = first + 7 * (period.weeks().end().number() - period.weeks().start().number()) + 6;
-        let by_day = read::shown_days(self.store.views(), survey, first..=last).await?;
+        let by_day = read::shown_days(self.store.views(), slice.survey, first..=last).await?;
         let days = (first..=last).filter_map(|day| {
             let at = Week::from_number(day); // Days stand in the place of weeks there.
-            let scores = scores(&by_day.sum(|_| true, Origin::Sampled, &(at..=at)), None);
+            let scores = scores(&by_day.sum(|_| true, slice.origin, &(at..=at)), None);
             let days = jiff::Span::new().try_days(i32::try_from(day - first).ok()?).ok()?;
             let day = period.first_day().checked_add(days).ok()?;
             (!scores.is_empty()).then_some(DayPoint { day, scores })
         });
         let days = days.collect();
-        let survey = survey.cloned();
         Ok(Overview {
-            period,
-            survey,
-            sampled: page.board(Origin::Sampled),
+            slice: slice.named(),
+            board: page.board(slice.origin),
             beside: page.beside(),
             weeks: page.trend(),
             days,
@@ -63,18 +63,13 @@ impl Results {
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn agents(
-        &self,
-        viewer: &Viewer,
-        period: Period,
-        survey: Option<&SurveyId>,
-    ) -> Result<Agents, ViewError> {
-        self.look(viewer, View::Agents, scope(period, survey, None)).await?;
-        let of = Of { part: Part::Agent, name: None, survey };
-        let (shown, responses, weeks) = self.two_periods(of, period).await?;
+    pub async fn agents(&self, viewer: &Viewer, slice: Slice<'_>) -> Result<Agents, ViewError> {
+        self.look(viewer, View::Agents, slice.scope(None)).await?;
+        let of = Of { part: Part::Agent, name: None, survey: slice.survey };
+        let (shown, responses, weeks) = self.two_periods(of, slice.period).await?;
         let mut names: BTreeSet<&str> = responses.keys().map(|(name, _)| name.as_str()).collect();
         names.extend(shown.names().into_iter().map(|(name, _)| name));
-        let sum = |name: &str, weeks| shown.sum(|n| n == name, Origin::Sampled, weeks);
+        let sum = |name: &str, weeks| shown.sum(|n| n == name, slice.origin, weeks);
         // All agents give the measure, also those whose rows the viewer does not see.
         let named: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
         let tallies: Vec<Tally> = named.iter().map(|name| sum(name, &weeks.now)).collect();
@@ -85,7 +80,7 @@ impl Results {
             team: name.parse().ok().and_then(|agent| self.policy.team_of(&agent)).cloned(),
             board: Board {
                 scores: scores(&sum(name, &weeks.now), Some(&sum(name, &weeks.before))),
-                responses: responses.get(&(name.to_owned(), Origin::Sampled)).cloned().unwrap_or_default(),
+                responses: responses.get(&(name.to_owned(), slice.origin)).cloned().unwrap_or_default(),
             },
             shrunk: pulled.get(name).copied().flatten(),
         };
@@ -99,14 +94,13 @@ impl Results {
             .filter(|(team, _)| viewer.teams.is_empty() || viewer.teams.contains(team));
         let teams = teams.map(|(team, agents)| {
             let is_in = |name: &str| agents.iter().any(|agent| agent.as_str() == name);
-            let sum = |weeks| shown.sum(is_in, Origin::Sampled, weeks);
-            let own =
-                responses.iter().filter(|((name, origin), _)| *origin == Origin::Sampled && is_in(name));
+            let sum = |weeks| shown.sum(is_in, slice.origin, weeks);
+            let own = responses.iter().filter(|((name, origin), _)| *origin == slice.origin && is_in(name));
             let responses = own.fold(Responses::default(), |sum, (_, one)| sum.plus(one));
             let scores = scores(&sum(&weeks.now), Some(&sum(&weeks.before)));
             TeamRow { team: team.clone(), board: Board { scores, responses } }
         });
-        Ok(Agents { period, survey: survey.cloned(), teams: teams.collect(), rows })
+        Ok(Agents { slice: slice.named(), teams: teams.collect(), rows })
     }
 
     /// One agent of the viewer's teams.
@@ -117,24 +111,25 @@ impl Results {
         &self,
         viewer: &Viewer,
         agent: &AgentId,
-        period: Period,
+        slice: Slice<'_>,
     ) -> Result<AgentDetail, ViewError> {
         super::allowed(viewer, View::Agent)?;
         if !self.in_teams(viewer, Some(agent)) {
             return Err(Denied::Team.into());
         }
-        self.look(viewer, View::Agent, scope(period, None, Some(agent.as_str()))).await?;
-        let page =
-            self.page(Of { part: Part::Agent, name: Some(agent.as_str()), survey: None }, period).await?;
+        self.look(viewer, View::Agent, slice.scope(Some(agent.as_str()))).await?;
+        let page = self
+            .page(Of { part: Part::Agent, name: Some(agent.as_str()), survey: slice.survey }, slice)
+            .await?;
         Ok(AgentDetail {
             agent: agent.clone(),
             team: self.policy.team_of(agent).cloned(),
-            period,
-            sampled: page.board(Origin::Sampled),
+            slice: slice.named(),
+            board: page.board(slice.origin),
             beside: page.beside(),
             weeks: page.trend(),
             charts: page.charts(),
-            choices: reasons(&page.sum(Origin::Sampled, &period.weeks())),
+            choices: reasons(&page.sum(slice.origin, &slice.period.weeks())),
         })
     }
 
@@ -142,20 +137,15 @@ impl Results {
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn queues(
-        &self,
-        viewer: &Viewer,
-        period: Period,
-        survey: Option<&SurveyId>,
-    ) -> Result<Queues, ViewError> {
-        self.look(viewer, View::Queues, scope(period, survey, None)).await?;
-        let of = Of { part: Part::Queue, name: None, survey };
-        let (shown, responses, weeks) = self.two_periods(of, period).await?;
-        let (several, _, _) = self.two_periods(Of { part: Part::Several, ..of }, period).await?;
+    pub async fn queues(&self, viewer: &Viewer, slice: Slice<'_>) -> Result<Queues, ViewError> {
+        self.look(viewer, View::Queues, slice.scope(None)).await?;
+        let of = Of { part: Part::Queue, name: None, survey: slice.survey };
+        let (shown, responses, weeks) = self.two_periods(of, slice.period).await?;
+        let (several, _, _) = self.two_periods(Of { part: Part::Several, ..of }, slice.period).await?;
         let mut names: BTreeSet<&str> = responses.keys().map(|(name, _)| name.as_str()).collect();
         names.extend(shown.names().into_iter().map(|(name, _)| name));
         let board = |shown: &Shown, name: &str| {
-            let sum = |weeks| shown.sum(|n| n == name, Origin::Sampled, weeks);
+            let sum = |weeks| shown.sum(|n| n == name, slice.origin, weeks);
             scores(&sum(&weeks.now), Some(&sum(&weeks.before)))
         };
         let mut rows: Vec<QueueRow> = names
@@ -165,7 +155,7 @@ impl Results {
                 board: Board {
                     scores: board(&shown, name),
                     responses: responses
-                        .get(&((*name).to_owned(), Origin::Sampled))
+                        .get(&((*name).to_owned(), slice.origin))
                         .cloned()
                         .unwrap_or_default(),
                 },
@@ -176,7 +166,7 @@ impl Results {
             let board = Board { scores: mixed, responses: Responses::default() };
             rows.push(QueueRow { queue: QueueName::Several, board });
         }
-        Ok(Queues { period, survey: survey.cloned(), rows })
+        Ok(Queues { slice: slice.named(), rows })
     }
 
     /// One queue.
@@ -187,18 +177,19 @@ impl Results {
         &self,
         viewer: &Viewer,
         queue: &QueueId,
-        period: Period,
+        slice: Slice<'_>,
     ) -> Result<QueueDetail, ViewError> {
-        self.look(viewer, View::Queue, scope(period, None, Some(queue.as_str()))).await?;
-        let page =
-            self.page(Of { part: Part::Queue, name: Some(queue.as_str()), survey: None }, period).await?;
+        self.look(viewer, View::Queue, slice.scope(Some(queue.as_str()))).await?;
+        let page = self
+            .page(Of { part: Part::Queue, name: Some(queue.as_str()), survey: slice.survey }, slice)
+            .await?;
         Ok(QueueDetail {
             queue: queue.clone(),
-            period,
-            sampled: page.board(Origin::Sampled),
+            slice: slice.named(),
+            board: page.board(slice.origin),
             beside: page.beside(),
             weeks: page.trend(),
-            choices: reasons(&page.sum(Origin::Sampled, &period.weeks())),
+            choices: reasons(&page.sum(slice.origin, &slice.period.weeks())),
         })
     }
 
@@ -206,17 +197,12 @@ impl Results {
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn why(
-        &self,
-        viewer: &Viewer,
-        period: Period,
-        survey: Option<&SurveyId>,
-    ) -> Result<Why, ViewError> {
-        self.look(viewer, View::Why, scope(period, survey, None)).await?;
-        let of = Of { part: Part::All, name: None, survey };
-        let shown = read::shown(self.store.views(), of, &period.weeks()).await?;
-        let questions = reasons(&shown.sum(|_| true, Origin::Sampled, &period.weeks()));
-        Ok(Why { period, survey: survey.cloned(), questions })
+    pub async fn why(&self, viewer: &Viewer, slice: Slice<'_>) -> Result<Why, ViewError> {
+        self.look(viewer, View::Why, slice.scope(None)).await?;
+        let of = Of { part: Part::All, name: None, survey: slice.survey };
+        let shown = read::shown(self.store.views(), of, &slice.period.weeks()).await?;
+        let questions = reasons(&shown.sum(|_| true, slice.origin, &slice.period.weeks()));
+        Ok(Why { slice: slice.named(), questions })
     }
 
     /// Mystery and trial calls by agent, each beside the agent's customers.
@@ -224,7 +210,7 @@ impl Results {
     /// # Errors
     /// [`ViewError`].
     pub async fn mystery(&self, viewer: &Viewer, period: Period) -> Result<Mystery, ViewError> {
-        self.look(viewer, View::Mystery, scope(period, None, None)).await?;
+        self.look(viewer, View::Mystery, Slice::of(period).scope(None)).await?;
         let of = Of { part: Part::Agent, name: None, survey: None };
         let (shown, responses, weeks) = self.two_periods(of, period).await?;
         let nobodys = |origin: &Origin| matches!(origin, Origin::Mystery | Origin::Test);
@@ -247,12 +233,13 @@ impl Results {
         Ok(Mystery { period, rows })
     }
 
-    async fn page(&self, of: Of<'_>, period: Period) -> Result<Page, ViewError> {
+    async fn page(&self, of: Of<'_>, slice: Slice<'_>) -> Result<Page, StoreError> {
+        let Slice { period, origin, .. } = slice;
         let last = *period.weeks().end();
         let first = *period.previous().weeks().start().min(&last.plus(1 - TREND));
         let shown = read::shown(self.store.views(), of, &(first..=last)).await?;
         let responses = read::responses(self.store.views(), of, &period.weeks()).await?;
-        Ok(Page { shown, responses, period })
+        Ok(Page { shown, responses, period, origin })
     }
 
     async fn two_periods(
@@ -303,7 +290,7 @@ impl Page {
 
     /// The other origins that there is anything of.
     fn beside(&self) -> Vec<Beside> {
-        let others = Origin::ALL.into_iter().filter(|origin| *origin != Origin::Sampled);
+        let others = Origin::ALL.into_iter().filter(|origin| *origin != self.origin);
         let boards = others.map(|origin| Beside { origin, board: self.board(origin) });
         boards.filter(|beside| beside.board != Board::default()).collect()
     }
@@ -316,13 +303,13 @@ impl Page {
     fn trend(&self) -> Vec<WeekPoint> {
         let points = self
             .trend_weeks()
-            .map(|week| WeekPoint { week, scores: scores(&self.sum(Origin::Sampled, &(week..=week)), None) });
+            .map(|week| WeekPoint { week, scores: scores(&self.sum(self.origin, &(week..=week)), None) });
         points.filter(|point| !point.scores.is_empty()).collect()
     }
 
     fn charts(&self) -> Vec<Chart> {
         let weeks: Vec<(Week, Tally)> =
-            self.trend_weeks().map(|week| (week, self.sum(Origin::Sampled, &(week..=week)))).collect();
+            self.trend_weeks().map(|week| (week, self.sum(self.origin, &(week..=week)))).collect();
         let keys: BTreeSet<_> = weeks.iter().flat_map(|(_, tally)| tally.keys()).collect();
         let chart = |key: &read::ScoreKey| {
             let share = |tally: &Tally| {
@@ -345,13 +332,30 @@ impl Page {
     }
 }
 
-/// What the audit log says was looked at.
-pub(super) fn scope(period: Period, survey: Option<&SurveyId>, of: Option<&str>) -> String {
-    let mut scope = period.to_string();
-    for (name, value) in [("survey", survey.map(SurveyId::as_str)), ("of", of)] {
-        if let Some(value) = value {
-            scope += &format!(" {name} {value}");
-        }
+impl<'a> Slice<'a> {
+    /// Callers chosen by us, over all surveys.
+    #[must_use]
+    pub fn of(period: Period) -> Self {
+        Self { period, survey: None, origin: Origin::Sampled }
     }
-    scope
+
+    pub(super) fn named(&self) -> SliceName {
+        SliceName { period: self.period, survey: self.survey.cloned(), origin: self.origin }
+    }
+
+    /// What the audit log says was looked at.
+    pub(super) fn scope(&self, of: Option<&str>) -> String {
+        let origin = Some(self.origin).filter(|origin| *origin != Origin::Sampled);
+        let mut scope = self.period.to_string();
+        for (name, value) in [
+            ("survey", self.survey.map(SurveyId::as_str)),
+            ("origin", origin.map(Origin::as_str)),
+            ("of", of),
+        ] {
+            if let Some(value) = value {
+                scope += &format!(" {name} {value}");
+            }
+        }
+        scope
+    }
 }

@@ -40,6 +40,7 @@ mod access;
 mod aggregates;
 mod board;
 mod calls;
+mod live;
 mod mine;
 mod process;
 mod read;
@@ -50,6 +51,7 @@ mod types;
 
 pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use calls::{CallDetail, CommentText};
+pub use live::OverviewWatch;
 pub use tasks::{ChangeError, NOTE_MAX};
 pub use types::*;
 

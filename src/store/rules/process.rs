@@ -2,29 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::aggregates::scope;
-use super::{Journey, Results, Sampling, SamplingRow, Step, View, ViewError, read};
-use crate::domain::{Period, SurveyId, Viewer};
+use super::{Journey, Results, Sampling, SamplingRow, Slice, Step, View, ViewError, read};
+use crate::domain::{Period, Viewer};
 use crate::scoring::{Stratum, Verdict, expected};
 
 impl Results {
-    /// What callers did at each question of a survey.
+    /// What callers did at each question, of one survey as a rule.
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn journey(
-        &self,
-        viewer: &Viewer,
-        period: Period,
-        survey: &SurveyId,
-    ) -> Result<Journey, ViewError> {
-        self.look(viewer, View::Journey, scope(period, Some(survey), None)).await?;
-        let views = self.store.views();
+    pub async fn journey(&self, viewer: &Viewer, slice: Slice<'_>) -> Result<Journey, ViewError> {
+        self.look(viewer, View::Journey, slice.scope(None)).await?;
+        let (views, weeks) = (self.store.views(), slice.period.weeks());
+        let of = Some((slice.survey, slice.origin));
         let columns = ["question", "what"];
-        let counts =
-            read::counts(views, "journey_weeks", columns, "n", &period.weeks(), Some(survey)).await?;
-        let took =
-            read::counts(views, "journey_weeks", columns, "took_ms", &period.weeks(), Some(survey)).await?;
+        let counts = read::counts(views, "journey_weeks", columns, "n", &weeks, of).await?;
+        let took = read::counts(views, "journey_weeks", columns, "took_ms", &weeks, of).await?;
         let mut steps: BTreeMap<String, Step> = BTreeMap::new();
         for ([question, what], n) in counts {
             let step = steps.entry(question.clone()).or_insert_with(|| Step { question, ..Step::default() });
@@ -52,7 +45,7 @@ impl Results {
         }
         let mut steps: Vec<Step> = steps.into_values().collect();
         steps.sort_by_key(|step| std::cmp::Reverse(step.heard));
-        Ok(Journey { period, survey: survey.clone(), steps })
+        Ok(Journey { slice: slice.named(), steps })
     }
 
     /// How calls were chosen: for the agents of the viewer's teams, against all calls of the same queues.
@@ -60,7 +53,7 @@ impl Results {
     /// # Errors
     /// [`ViewError`].
     pub async fn sampling(&self, viewer: &Viewer, period: Period) -> Result<Sampling, ViewError> {
-        self.look(viewer, View::Sampling, scope(period, None, None)).await?;
+        self.look(viewer, View::Sampling, Slice::of(period).scope(None)).await?;
         let columns = ["agent", "queue", "what"];
         let weeks = period.weeks();
         let counts = read::counts(self.store.views(), "sampling_weeks", columns, "n", &weeks, None).await?;

@@ -155,18 +155,19 @@ pub(super) async fn responses(
     Ok(all)
 }
 
-/// How many of what, by the columns asked for.
+/// How many of what, by the columns asked for; of one origin, and perhaps one survey, where the table knows them.
 pub(super) async fn counts<const N: usize>(
     views: &Views,
     table: &'static str,
     columns: [&'static str; N],
     sum: &'static str,
     weeks: &RangeInclusive<Week>,
-    survey: Option<&SurveyId>,
+    of: Option<(Option<&SurveyId>, Origin)>,
 ) -> Result<Vec<([String; N], u64)>, StoreError> {
     let mut wheres = Wheres::default();
-    wheres.add("survey = ", survey.map(ToString::to_string));
-    let word = if survey.is_some() { "AND" } else { "WHERE" };
+    wheres.add("survey = ", of.and_then(|(survey, _)| survey).map(ToString::to_string));
+    wheres.add("origin = ", of.map(|(_, origin)| origin.as_str().to_owned()));
+    let word = if of.is_some() { "AND" } else { "WHERE" };
     let list_of = columns.join(", ");
     let text = format!(
         "SELECT {list_of}, CAST(SUM({sum}) AS BIGINT) AS n FROM {table}{wheres} {word} week IN ({}) GROUP BY {list_of}",

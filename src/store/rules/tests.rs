@@ -37,7 +37,7 @@ fn taken() -> impl Strategy<Value = Taken> {
         .prop_map(|(agent, queue, survey, hours)| Taken { agent, queue, survey, hours })
 }
 
-fn viewer(role: Role) -> Viewer {
+pub(super) fn viewer(role: Role) -> Viewer {
     let agent = (role == Role::Agent).then(|| "anna".parse().unwrap());
     Viewer { user: UserId(Uuid::from_u128(7)), role, agent, teams: Vec::new() }
 }
@@ -49,7 +49,7 @@ fn policy() -> PolicyConfig {
     PolicyConfig { teams: teams.into(), ..PolicyConfig::default() }
 }
 
-async fn results(folder: &TempDir) -> Results {
+pub(super) async fn results(folder: &TempDir) -> Results {
     let config = StoreConfig { free_min_mib: 1, ..StoreConfig::default() };
     let (store, _) = Store::open(&config, folder.path()).await.unwrap();
     Results::new(store, Arc::new(policy()))
@@ -123,31 +123,32 @@ async fn ask_all(results: &Results, periods: &BTreeSet<Period>) -> Vec<Populatio
     let surveys: [Option<SurveyId>; 3] = [None, "short".parse().ok(), "long".parse().ok()];
     let mut shown = Vec::new();
     for period in periods {
-        for survey in &surveys {
-            let survey = survey.as_ref();
-            let overview = results.overview(&supervisor, *period, survey).await.unwrap();
-            add(&mut shown, &overview.sampled.scores);
+        let origins = [Origin::Sampled, Origin::Agent];
+        for (survey, origin) in surveys.iter().flat_map(|survey| origins.map(|origin| (survey, origin))) {
+            let slice = Slice { period: *period, survey: survey.as_ref(), origin };
+            let overview = results.overview(&supervisor, slice).await.unwrap();
+            add(&mut shown, &overview.board.scores);
             overview.weeks.iter().for_each(|point| add(&mut shown, &point.scores));
             overview.days.iter().for_each(|point| add(&mut shown, &point.scores));
             overview.beside.iter().for_each(|beside| add(&mut shown, &beside.board.scores));
-            let agents = results.agents(&supervisor, *period, survey).await.unwrap();
+            let agents = results.agents(&supervisor, slice).await.unwrap();
             agents.rows.iter().for_each(|row| add(&mut shown, &row.board.scores));
             agents.teams.iter().for_each(|row| add(&mut shown, &row.board.scores));
-            let queues = results.queues(&supervisor, *period, survey).await.unwrap();
+            let queues = results.queues(&supervisor, slice).await.unwrap();
             queues.rows.iter().for_each(|row| add(&mut shown, &row.board.scores));
-            let why = results.why(&supervisor, *period, survey).await.unwrap();
+            let why = results.why(&supervisor, slice).await.unwrap();
             for reasons in &why.questions {
                 shown.push(reasons.choices.iter().map(|choice| choice.label.clone()).collect());
             }
         }
         for name in ["anna", "ben", "carl"] {
-            let agent = results.agent(&supervisor, &name.parse().unwrap(), *period).await.unwrap();
-            add(&mut shown, &agent.sampled.scores);
+            let agent = results.agent(&supervisor, &name.parse().unwrap(), Slice::of(*period)).await.unwrap();
+            add(&mut shown, &agent.board.scores);
             agent.weeks.iter().for_each(|point| add(&mut shown, &point.scores));
         }
         for name in ["sales", "care", "bills", "fax", "shop"] {
-            let queue = results.queue(&supervisor, &name.parse().unwrap(), *period).await.unwrap();
-            add(&mut shown, &queue.sampled.scores);
+            let queue = results.queue(&supervisor, &name.parse().unwrap(), Slice::of(*period)).await.unwrap();
+            add(&mut shown, &queue.board.scores);
             queue.weeks.iter().for_each(|point| add(&mut shown, &point.scores));
         }
     }
@@ -268,8 +269,7 @@ async fn each_view_is_for_one_role() {
     let folder = TempDir::new().unwrap();
     let results = results(&folder).await;
     let (period, reason) = ("2026-W47".parse().unwrap(), "a complaint of 3 May".parse().unwrap());
-    let (agent, queue, survey) =
-        ("anna".parse().unwrap(), "sales".parse().unwrap(), "short".parse().unwrap());
+    let (agent, queue) = ("anna".parse().unwrap(), "sales".parse().unwrap());
     let (call, recording) = (CallId(Uuid::now_v7()), RecordingId(Uuid::now_v7()));
     for role in Role::ALL {
         let v = &viewer(role);
@@ -277,13 +277,13 @@ async fn each_view_is_for_one_role() {
         let mut let_in = Vec::new();
         for view in View::ALL {
             let outcome = match view {
-                View::Overview => results.overview(v, period, None).await.map(|_| ()),
-                View::Agents => results.agents(v, period, None).await.map(|_| ()),
-                View::Agent => results.agent(v, &agent, period).await.map(|_| ()),
-                View::Queues => results.queues(v, period, None).await.map(|_| ()),
-                View::Queue => results.queue(v, &queue, period).await.map(|_| ()),
-                View::Why => results.why(v, period, None).await.map(|_| ()),
-                View::Journey => results.journey(v, period, &survey).await.map(|_| ()),
+                View::Overview => results.overview(v, Slice::of(period)).await.map(|_| ()),
+                View::Agents => results.agents(v, Slice::of(period)).await.map(|_| ()),
+                View::Agent => results.agent(v, &agent, Slice::of(period)).await.map(|_| ()),
+                View::Queues => results.queues(v, Slice::of(period)).await.map(|_| ()),
+                View::Queue => results.queue(v, &queue, Slice::of(period)).await.map(|_| ()),
+                View::Why => results.why(v, Slice::of(period)).await.map(|_| ()),
+                View::Journey => results.journey(v, Slice::of(period)).await.map(|_| ()),
                 View::Sampling => results.sampling(v, period).await.map(|_| ()),
                 View::Mystery => results.mystery(v, period).await.map(|_| ()),
                 View::MyWeeks => results.my_weeks(v, Timestamp::UNIX_EPOCH).await.map(|_| ()),
@@ -326,7 +326,7 @@ async fn each_view_is_for_one_role() {
     let denied = results.my_weeks(&nobody, Timestamp::UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(denied, ViewError::Denied(Denied::NoAgent)));
     let south = Viewer { teams: vec!["south".parse().unwrap()], ..viewer(Role::Supervisor) };
-    let denied = results.agent(&south, &agent, period).await.unwrap_err();
+    let denied = results.agent(&south, &agent, Slice::of(period)).await.unwrap_err();
     assert!(matches!(denied, ViewError::Denied(Denied::Team)));
 }
 
@@ -349,23 +349,30 @@ async fn tables_show_teams_queues_origins_and_the_way() {
         }
     }
     let (supervisor, week) = (viewer(Role::Supervisor), "2026-W47".parse().unwrap());
-    let overview = results.overview(&supervisor, week, None).await.unwrap();
-    assert_eq!(overview.sampled.scores[0].n, 10);
-    assert_eq!(overview.sampled.responses.funnel.complete, 14, "non-response is exact");
+    let overview = results.overview(&supervisor, Slice::of(week)).await.unwrap();
+    assert_eq!(overview.board.scores[0].n, 10);
+    assert_eq!(overview.board.responses.funnel.complete, 14, "non-response is exact");
     let beside: Vec<_> = overview.beside.iter().map(|b| (b.origin, b.board.scores[0].n)).collect();
     assert_eq!(beside, [(Origin::Agent, 5), (Origin::Mystery, 2)]);
     assert_eq!((overview.weeks.len(), overview.days.len()), (1, 1));
     assert_eq!(overview.days[0].day, jiff::civil::date(2026, 11, 18));
     let south = Viewer { teams: vec!["south".parse().unwrap()], ..supervisor.clone() };
-    let agents = results.agents(&south, week, None).await.unwrap();
+    let agents = results.agents(&south, Slice::of(week)).await.unwrap();
     assert_eq!(agents.rows.iter().map(|row| row.agent.clone()).collect::<Vec<_>>(), ["carl".parse().ok()]);
     assert_eq!((agents.teams.len(), agents.teams[0].board.scores[0].n), (1, 5));
-    let queues = results.queues(&supervisor, week, None).await.unwrap();
+    let queues = results.queues(&supervisor, Slice::of(week)).await.unwrap();
     let care = &queues.rows[0];
     assert_eq!((care.board.scores.len(), care.board.responses.funnel.complete), (0, 3));
-    let journey = results.journey(&supervisor, week, &"short".parse().unwrap()).await.unwrap();
-    let step = &journey.steps[0];
-    assert_eq!((step.heard, step.by_key, step.took_ms), (21, 21, 21 * 900));
+    let short = "short".parse().unwrap();
+    for (origin, n) in [(Origin::Sampled, 14), (Origin::Agent, 5), (Origin::Mystery, 2)] {
+        let slice = Slice { period: week, survey: Some(&short), origin };
+        let journey = results.journey(&supervisor, slice).await.unwrap();
+        let step = &journey.steps[0];
+        assert_eq!((step.heard, step.by_key, step.took_ms), (n, n, n * 900), "{origin:?}");
+        let sent = results.overview(&supervisor, slice).await.unwrap();
+        assert_eq!(sent.board.responses.funnel.complete, n);
+        assert!(sent.beside.iter().all(|beside| beside.origin != origin));
+    }
     let mystery = results.mystery(&supervisor, week).await.unwrap();
     assert_eq!((mystery.rows.len(), mystery.rows[0].board.scores[0].n), (1, 2));
     assert_eq!(mystery.rows[0].customers[0].n, 5);
@@ -373,5 +380,5 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     let anna = &sampling.rows[0];
     assert_eq!((anna.selected, anna.eligible, anna.agent_hung_up), (13, 13, 13));
     let before = "2026-W46".parse().unwrap();
-    assert_eq!(results.overview(&supervisor, before, None).await.unwrap().sampled, Board::default());
+    assert_eq!(results.overview(&supervisor, Slice::of(before)).await.unwrap().board, Board::default());
 }

@@ -85,20 +85,41 @@ pub struct DayPoint {
     pub scores: Vec<Score>,
 }
 
-/// The whole centre.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Overview {
+/// What aggregates are asked of. No aggregate mixes origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice<'a> {
+    /// The period.
+    pub period: Period,
+    /// The survey; all of them when `None`.
+    pub survey: Option<&'a SurveyId>,
+    /// Whose answers.
+    pub origin: Origin,
+}
+
+/// What aggregates were asked of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SliceName {
     /// The period.
     pub period: Period,
     /// The survey, where one was asked for.
     pub survey: Option<SurveyId>,
-    /// Callers chosen by us.
-    pub sampled: Board,
+    /// Whose answers.
+    pub origin: Origin,
+}
+
+/// The whole centre.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Overview {
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
+    /// The origin that was asked for.
+    pub board: Board,
     /// The other origins.
     pub beside: Vec<Beside>,
-    /// The 13 weeks up to the end of the period, those without answers left out. Sampled only.
+    /// The 13 weeks up to the end of the period, those without answers left out.
     pub weeks: Vec<WeekPoint>,
-    /// The days of the period, those without answers left out. Sampled only.
+    /// The days of the period, those without answers left out.
     pub days: Vec<DayPoint>,
 }
 
@@ -136,10 +157,9 @@ pub struct TeamRow {
 /// The agents of a period.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Agents {
-    /// The period.
-    pub period: Period,
-    /// The survey, where one was asked for.
-    pub survey: Option<SurveyId>,
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
     /// Best first by shrunk score; those with too few answers at the end, by name.
     pub rows: Vec<AgentRow>,
     /// The teams, by name.
@@ -153,10 +173,11 @@ pub struct AgentDetail {
     pub agent: AgentId,
     /// The team.
     pub team: Option<TeamId>,
-    /// The period.
-    pub period: Period,
-    /// Callers chosen by us.
-    pub sampled: Board,
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
+    /// The origin that was asked for.
+    pub board: Board,
     /// The other origins, with what the agent sent on purpose among them.
     pub beside: Vec<Beside>,
     /// The 13 weeks up to the end of the period.
@@ -211,10 +232,9 @@ pub struct QueueRow {
 /// The queues of a period, by name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Queues {
-    /// The period.
-    pub period: Period,
-    /// The survey, where one was asked for.
-    pub survey: Option<SurveyId>,
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
     /// The queues.
     pub rows: Vec<QueueRow>,
 }
@@ -224,10 +244,11 @@ pub struct Queues {
 pub struct QueueDetail {
     /// The queue.
     pub queue: QueueId,
-    /// The period.
-    pub period: Period,
-    /// Callers chosen by us.
-    pub sampled: Board,
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
+    /// The origin that was asked for.
+    pub board: Board,
     /// The other origins.
     pub beside: Vec<Beside>,
     /// The 13 weeks up to the end of the period.
@@ -261,10 +282,9 @@ pub struct ReasonShare {
 /// Why callers found it hard.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Why {
-    /// The period.
-    pub period: Period,
-    /// The survey, where one was asked for.
-    pub survey: Option<SurveyId>,
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
     /// Every menu question.
     pub questions: Vec<Reasons>,
 }
@@ -305,10 +325,9 @@ pub struct Step {
 /// The way through one survey.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Journey {
-    /// The period.
-    pub period: Period,
-    /// The survey.
-    pub survey: SurveyId,
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
     /// The questions, the most heard first.
     pub steps: Vec<Step>,
 }

@@ -1,0 +1,110 @@
+//! The listener: how many connections there may be at once, how long a client may take, and TLS.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum_server::accept::Accept;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::add_extension::AddExtension;
+use tracing::{info, warn};
+
+use crate::config::{TlsConfig, WebConfig};
+
+/// How long a client may take for a TLS handshake, and for its first request after that.
+const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
+/// How often the certificate's files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// A bound address.
+pub(super) struct Listener {
+    socket: std::net::TcpListener,
+    places: Places,
+    tls: Option<(TlsConfig, RustlsConfig)>,
+}
+
+impl Listener {
+    /// Binds it, and reads the certificate.
+    pub(super) async fn bind(address: SocketAddr, web: &WebConfig) -> io::Result<Self> {
+        let tls = match &web.tls {
+            Some(files) => Some((files.clone(), read(files).await?)),
+            None => None,
+        };
+        let socket = std::net::TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, places: Places(Arc::new(Semaphore::new(web.connections_max))), tls })
+    }
+
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves for as long as it is waited for.
+    pub(super) async fn serve(self, router: Router) -> io::Result<()> {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum_server::from_tcp(self.socket)?.first_request_timeout(FIRST_REQUEST_MAX);
+        match self.tls {
+            None => server.acceptor(self.places).serve(service).await,
+            Some((files, config)) => {
+                let tls = RustlsAcceptor::new(config.clone())
+                    .handshake_timeout(FIRST_REQUEST_MAX)
+                    .acceptor(self.places);
+                tokio::select! {
+                    done = server.acceptor(tls).serve(service) => done,
+                    () = follow(&files, &config) => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+async fn read(files: &TlsConfig) -> io::Result<RustlsConfig> {
+    // Another part of the program may have named the same one already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    RustlsConfig::from_pem_chain_file(&files.certificate_file, &files.key_file).await
+}
+
+fn changed(files: &TlsConfig) -> Option<(SystemTime, SystemTime)> {
+    let time = |path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    Some((time(&files.certificate_file)?, time(&files.key_file)?))
+}
+
+/// Reads the files again when they change. New ones that do not fit together are left alone until they do.
+async fn follow(files: &TlsConfig, config: &RustlsConfig) {
+    let mut seen = changed(files);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = changed(files);
+        if now.is_none() || now == seen {
+            continue;
+        }
+        match read(files).await {
+            Ok(fresh) => {
+                config.reload_from_config(fresh.get_inner());
+                seen = now;
+                info!("[web.tls] The new certificate is in use");
+            }
+            Err(error) => warn!("[web.tls] The old certificate stays in use: {error}"),
+        }
+    }
+}
+
+/// Room for connections: one that finds none is closed, so that the web side cannot use up what calls need.
+#[derive(Clone, Debug)]
+struct Places(Arc<Semaphore>);
+
+impl<I, S> Accept<I, S> for Places {
+    type Stream = I;
+    type Service = AddExtension<S, Arc<OwnedSemaphorePermit>>;
+    type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        let place = Arc::clone(&self.0).try_acquire_owned();
+        let place = place.map_err(|_| io::Error::other("too many connections"));
+        // The connection's service holds the place for as long as there is a connection.
+        std::future::ready(place.map(|place| (stream, AddExtension::new(service, Arc::new(place)))))
+    }
+}

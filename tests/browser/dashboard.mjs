@@ -1,0 +1,139 @@
+// The dashboard in a real browser: every role, every page, both languages, light and dark, wide and narrow; filters, a
+// call with its reason, goals, and a figure that changes while calls run.
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { accessible, done, expect, fault, fits, watched } from './watch.mjs';
+
+const { BASE, PASSWORD, PROGRAM, SIP, PICTURES } = process.env;
+const PAGES = {
+  supervisor: ['/overview', '/agents', '/agents/agent-01', '/queues', '/queues/support', '/why', '/journey', '/sampling', '/mystery', '/running'],
+  agent: ['/my-weeks'],
+  quality: ['/calls'],
+  admin: ['/operations'],
+};
+const PAST = 'origin=test&period=2026-Q4';
+
+if (PICTURES) mkdirSync(PICTURES, { recursive: true });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+
+async function picture(page, name) {
+  if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true });
+}
+
+async function signIn(role, options = {}) {
+  const context = await browser.newContext({ baseURL: BASE, locale: 'en-GB', ...options });
+  const page = await watched(context);
+  await page.goto('/');
+  await accessible(page, 'sign-in');
+  await page.getByLabel('Name').fill(role);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL((url) => url.pathname === PAGES[role][0]);
+  return page;
+}
+
+// Every page of every role: there, clean, and in both languages.
+for (const [role, pages] of Object.entries(PAGES)) {
+  const page = await signIn(role);
+  for (const path of pages) {
+    const response = await page.goto(`${path}?${PAST}`);
+    expect(response.status() === 200, path, `status ${response.status()}`);
+    await accessible(page, `${path} (en)`);
+    await picture(page, `${role}${path.replaceAll('/', '-')}`);
+    await page.goto(`${path}?${PAST}&lang=nl`);
+    expect((await page.locator('html').getAttribute('lang')) === 'nl', path, 'is not in Dutch');
+    await accessible(page, `${path} (nl)`);
+    await page.goto(`${path}?${PAST}&lang=en`);
+  }
+  // What other roles see is refused.
+  for (const path of Object.values(PAGES).flat().filter((path) => !pages.includes(path))) {
+    const response = await page.request.get(path);
+    expect(response.status() === 403, path, `the role of ${role} gets ${response.status()}`);
+  }
+  await page.context().close();
+}
+
+// On a phone, and in the dark.
+{
+  const page = await signIn('supervisor', { viewport: { width: 375, height: 740 }, colorScheme: 'dark' });
+  for (const path of PAGES.supervisor) {
+    await page.goto(`${path}?${PAST}`);
+    await fits(page, `${path} on a phone`);
+    await accessible(page, `${path} in the dark`);
+    await picture(page, `phone${path.replaceAll('/', '-')}`);
+  }
+  await page.context().close();
+}
+
+const page = await signIn('supervisor');
+
+// Filters are in the address, so that a page is a link.
+await page.goto('/overview');
+await page.locator('select[name=period]').selectOption('2026-Q4');
+await page.locator('select[name=origin]').selectOption('test');
+await page.getByRole('button', { name: 'Show' }).click();
+await page.waitForURL(/period=2026-Q4.*origin=test|origin=test.*period=2026-Q4/);
+expect(await page.getByText('These are trial calls').isVisible(), '/overview', 'does not say whose calls they are');
+const filtered = await page.locator('.score .n').first().textContent();
+const link = await page.context().newPage();
+await link.goto(page.url());
+expect((await link.locator('.score .n').first().textContent()) === filtered, '/overview', 'a link shows something else');
+await link.close();
+
+// A target draws a line, and says whether it is reached.
+await page.getByText('Targets and benchmarks').click();
+const nps = page.locator('.goals form').filter({ has: page.locator('legend', { hasText: /^NPS$/ }) });
+await nps.getByLabel('Target').fill('-99');
+await nps.getByLabel('Benchmark', { exact: true }).fill('31');
+await nps.getByLabel('Where the benchmark comes from').fill('a survey of others');
+await nps.getByRole('button', { name: 'Keep' }).click();
+await page.waitForURL(/origin=test/);
+expect(await page.getByText(/Target −99: reached/).first().isVisible(), '/overview', 'the target is not shown');
+expect(await page.getByText('Benchmark +31 (a survey of others)').first().isVisible(), '/overview', 'nor the benchmark');
+expect((await page.locator('svg.chart .target').count()) > 0, '/overview', 'no chart has the target');
+await picture(page, 'overview-goals');
+
+// The keyboard reaches the content first.
+await page.goto('/agents');
+await page.keyboard.press('Tab');
+const first = await page.evaluate(() => document.activeElement.className);
+expect(first === 'skip', '/agents', `the first stop of the keyboard is ${first}`);
+
+// A figure changes by itself while calls run.
+await page.goto('/overview');
+const before = await page.getByText('satisfaction').count();
+const calls = Array.from({ length: 5 }, (_, number) => new Promise((resolve) => {
+  const call = spawn(PROGRAM, ['call', SIP, '-H', 'X-Agent-Id: zoe', '-H', 'X-Queue: live', '--do', `audio; quiet; press ${number % 2 ? 5 : 4}; bye`], { stdio: 'ignore' });
+  call.on('exit', resolve);
+}));
+const running = await signIn('supervisor');
+await running.goto('/running');
+await running.getByText('zoe').first().waitFor({ timeout: 30_000 }).catch(() => fault('/running', 'does not show the calls'));
+await picture(running, 'running-live');
+await running.context().close();
+const codes = await Promise.all(calls);
+expect(codes.every((code) => code === 0), 'calls', `ended with ${codes}`);
+await page.locator('.live .score .n', { hasText: 'n 5' }).first().waitFor({ timeout: 30_000 })
+  .catch(() => fault('/overview', `does not change while it is open (${before} before)`));
+await picture(page, 'overview-live');
+await page.context().close();
+
+// A single call wants a reason, and shows its story.
+const quality = await signIn('quality');
+await quality.getByLabel('Reason').fill('a test of the dashboard');
+await quality.getByRole('button', { name: 'Look' }).click();
+await quality.getByRole('button', { name: /^Story of/ }).first().click();
+await quality.getByText('answered').first().waitFor();
+await accessible(quality, 'a call');
+await picture(quality, 'call');
+await quality.getByText('quality').first().click();
+await quality.getByRole('button', { name: 'Sign out', exact: true }).click();
+await quality.waitForURL(/sign-in/);
+await quality.context().close();
+
+await browser.close();
+done();
