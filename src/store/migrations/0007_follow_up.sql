@@ -37,3 +37,10 @@ CREATE TABLE messages (
 ) WITHOUT ROWID;
 CREATE INDEX messages_waiting ON messages (target, due_us) WHERE state = 'waiting';
 CREATE INDEX messages_by_call ON messages (call_id);
+CREATE INDEX messages_by_state ON messages (state, id);
+CREATE INDEX messages_done ON messages (due_us) WHERE state <> 'waiting';
+
+-- What is looked for every minute is found without a search through all rows.
+CREATE INDEX tasks_by_state ON tasks (state, call_id);
+CREATE INDEX tasks_with_number ON tasks (made_us) WHERE number IS NOT NULL;
+CREATE INDEX reservations_by_end ON reservations (ends_us);
