@@ -151,6 +151,9 @@ impl Service {
         store.set_cell_min(config.policy.cell_min).await.context("the database")?;
         let selector = selector(&store, &live).await?;
         let media = MediaEngine::start(&config.media).context("[media]")?;
+        // Before the first INVITE can come: trying out the recognisers takes a second.
+        let ears = Ears::open(&live, data).await;
+        let recognisers: Arc<dyn Recognisers> = Arc::clone(&ears.pool) as _;
         let (endpoint, sip, incoming) = Endpoint::bind(&config.listener, &config.sip, &config.trunk)?;
         let endpoint = tokio::spawn(endpoint.run());
         if !orphans.is_empty() {
@@ -161,8 +164,6 @@ impl Service {
         }
         let (ending, ending_rx) = watch::channel(false);
         let (ready, _) = watch::channel(Readiness::Ready);
-        let ears = Ears::open(&live, data).await;
-        let recognisers: Arc<dyn Recognisers> = Arc::clone(&ears.pool) as _;
         let (comments, waiting) = mpsc::channel(transcribe::WAITING_MAX);
         let key_words = config.speech.key_words.clone();
         tokio::spawn(transcribe::run(store.clone(), Arc::clone(&recognisers), key_words, waiting));

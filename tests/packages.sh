@@ -10,6 +10,9 @@ declare -A why=(
     [kamailio]="kamailio: a real proxy that records its route"
     [python3]="python3: sends the torture messages"
     [ip]="iproute2: a network namespace for the torture messages"
+    [node]="nodejs npm: drives the browser, and is the provider of single sign-on"
+    [chromium]="chromium: a real browser for the dashboard"
+    [openssl]="openssl: a certificate for the dashboard"
     [cc]="gcc libc6-dev: the C compiler that SQLite is built with"
 )
 missing=()
@@ -23,10 +26,18 @@ if [ ! -d /usr/share/asterisk/sounds/en_US_f_Allison ]; then
     echo "tests need asterisk-core-sounds-en-wav: recordings of a person, to be heard by the recognisers"
     missing+=(asterisk-core-sounds-en-wav)
 fi
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -gt 0 ]; then
+    sudo=()
+    [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+    echo "installing: ${missing[*]}"
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
 
-sudo=()
-[ "$(id -u)" -eq 0 ] || sudo=(sudo)
-echo "installing: ${missing[*]}"
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+# playwright-core, axe-core and oidc-provider, at the versions of the lock file.
+browser=$(dirname "$0")/browser
+if [ ! "$browser/node_modules/.package-lock.json" -nt "$browser/package-lock.json" ]; then
+    echo "tests need the packages of tests/browser/package.json: to steer the browser, check pages and provide single sign-on"
+    (cd "$browser" && npm ci --silent --no-audit --no-fund)
+    touch "$browser/node_modules/.package-lock.json"
+fi

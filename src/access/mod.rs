@@ -22,7 +22,7 @@ pub use password::{PASSWORD_MIN, Passwords};
 pub use people::Person;
 pub use sessions::SessionRules;
 pub use tokens::{Scope, Scopes, Token, TokenSummary};
-pub use users::{NewUser, UserName, UserSummary};
+pub use users::{Invited, NewUser, UserName, UserSummary};
 
 /// Name of the database inside the data folder.
 const FILE: &str = "access.db";

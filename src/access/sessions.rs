@@ -1,9 +1,11 @@
 //! Sessions of people who have signed in, and links that sign in once.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::Row as _;
+use uuid::Uuid;
 
 use super::users::COLUMNS;
 use super::{Access, AccessError, UserSummary, digest, secret};
@@ -67,6 +69,26 @@ impl Access {
             sqlx::query(update).bind(now).bind(digest(secret)).execute(&self.pool).await?;
         }
         UserSummary::from_row(&row).map(Some)
+    }
+
+    /// How many sessions each user has that are not over.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sessions_by_user(&self, rules: SessionRules) -> Result<HashMap<UserId, u32>, AccessError> {
+        let now = Timestamp::now().as_microsecond();
+        let select = "SELECT user_id, COUNT(*) AS n FROM sessions WHERE seen_us > $1 AND created_us > $2 GROUP BY user_id";
+        let rows = sqlx::query(select)
+            .bind(now - micros(rules.idle_max))
+            .bind(now - micros(rules.age_max))
+            .fetch_all(&self.pool)
+            .await?;
+        let row = |row: &sqlx::sqlite::SqliteRow| {
+            let id: Vec<u8> = row.try_get("user_id")?;
+            let user = Uuid::from_slice(&id).map_err(|_| AccessError::Damaged("of sessions".to_owned()))?;
+            Ok((UserId(user), u32::try_from(row.try_get::<i64, _>("n")?).unwrap_or(u32::MAX)))
+        };
+        rows.iter().map(row).collect()
     }
 
     /// Ends one session.

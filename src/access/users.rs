@@ -50,6 +50,19 @@ pub struct NewUser {
     pub teams: Vec<TeamId>,
 }
 
+/// Somebody who is to come in by a link, and to have no password for now.
+#[derive(Clone, Debug)]
+pub struct Invited {
+    /// The name.
+    pub name: UserName,
+    /// The role.
+    pub role: Role,
+    /// The agent that they are, for that role.
+    pub agent: Option<AgentId>,
+    /// The teams of a supervisor; empty means all.
+    pub teams: Vec<TeamId>,
+}
+
 /// A user as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSummary {
@@ -106,6 +119,17 @@ impl Access {
             .execute(&self.pool)
             .await?;
         if done.rows_affected() == 0 { Err(AccessError::SameUser) } else { Ok(()) }
+    }
+
+    /// Makes a user with a password that nobody knows; gives the secret of the link by which they come in once.
+    ///
+    /// # Errors
+    /// [`AccessError::SameUser`], [`AccessError::AgentRole`]; the database's.
+    pub async fn invite(&self, invited: Invited) -> Result<String, AccessError> {
+        let Invited { name, role, agent, teams } = invited;
+        let password = super::secret()?;
+        self.add_user(NewUser { name: name.clone(), password, role, agent, teams }).await?;
+        self.add_link(&name.to_string()).await
     }
 
     /// All users, by name.

@@ -132,3 +132,61 @@ fn an_address_that_is_not_ours_is_refused() {
     assert!(matches!(engine.open(elsewhere, sender), Err(MediaError::Bind { .. })));
     assert_eq!(engine.legs(), 0);
 }
+
+/// Presses a key from a far end until the leg tells it.
+fn press(far: &UdpSocket, ours: SocketAddr, event: u8, sequence: u16, events: &mut mpsc::Receiver<LegEvent>) {
+    let report = Report { event, end: false, held_ticks: 160 }.write();
+    let header = RtpHeader {
+        payload_type: 101,
+        marker: true,
+        sequence,
+        timestamp: u32::from(sequence) * 160,
+        ssrc: u32::from(far.local_addr().unwrap().port()),
+    };
+    let mut buffer = [0; 512];
+    let len = RtpPacket { header, payload: &report }.write(&mut buffer).unwrap();
+    far.send_to(&buffer[..len], ours).unwrap();
+    loop {
+        if let LegEvent::Key { digit, .. } = next(events) {
+            assert_eq!(digit.event_code(), event);
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_socket_is_tied_to_a_settled_far_end_and_follows_sip_to_another() {
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let engine = MediaEngine::start(&config(22_200)).unwrap();
+    let (sender, mut events) = mpsc::channel(64);
+    let leg = engine.open(local, sender).unwrap();
+    let ours = SocketAddr::new(local, leg.port());
+    let (first, second, stranger) = (far(local), far(local), far(local));
+    leg.connect(stream(first.local_addr().unwrap()));
+    press(&first, ours, 1, 1, &mut events);
+    // Once it is tied, the kernel tells a stranger that nobody listens to it.
+    stranger.connect(ours).unwrap();
+    stranger.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let refused = || {
+        let sent = stranger.send(&[0x80; 20]); // RTP, as far as its head goes.
+        let told = stranger.recv(&mut [0; 20]);
+        [sent, told]
+            .into_iter()
+            .any(|done| done.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused))
+    };
+    assert!((0..500).any(|_| refused()), "it was never tied");
+    press(&first, ours, 2, 200, &mut events);
+    leg.connect(stream(second.local_addr().unwrap()));
+    let mut buffer = [0; 512];
+    second.recv_from(&mut buffer).expect("packets go to the new address");
+    press(&second, ours, 3, 1, &mut events);
+    assert!((0..500).any(|_| refused()), "it was never tied again");
+    press(&second, ours, 4, 200, &mut events);
+    leg.close();
+    let stats = loop {
+        if let LegEvent::Closed(stats) = next(&mut events) {
+            break stats;
+        }
+    };
+    assert!(stats.strangers > 0, "those before it was tied are counted");
+}

@@ -252,6 +252,11 @@ impl LegCore {
         self.reporter.handle_packet(datagram, self.sending.ssrc, now);
     }
 
+    /// The only address that packets of ours can come from until SIP says otherwise, once that is known.
+    pub fn settled(&self) -> Option<SocketAddr> {
+        self.stream.as_ref().and_then(|(_, lock)| lock.settled())
+    }
+
     /// The next packet that is due at `due`; ask until there is none. `due` is the time at which the packet should
     /// leave, not the time at which a late thread comes to ask.
     pub fn poll_packet(&mut self, due: Instant, buffer: &mut [u8; PACKET_MAX]) -> Option<Transmit> {

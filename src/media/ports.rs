@@ -96,6 +96,28 @@ pub fn send(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<(
     Ok(())
 }
 
+/// Ties a socket to one far end, or lets go of it. What others send is then dropped by the kernel, and sending is
+/// cheaper: the way there is looked up once.
+///
+/// # Errors
+/// What the system says; the socket is as before.
+pub fn tie(socket: &UdpSocket, to: Option<SocketAddr>) -> io::Result<()> {
+    match to {
+        Some(to) => rustix::net::connect(socket, &to)?,
+        None => rustix::net::connect_unspec(socket)?,
+    }
+    Ok(())
+}
+
+/// Sends one datagram on a socket that is tied, without waiting.
+///
+/// # Errors
+/// Those of [`send`].
+pub fn send_tied(socket: &UdpSocket, datagram: &[u8]) -> io::Result<()> {
+    rustix::net::send(socket, datagram, SendFlags::empty())?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;

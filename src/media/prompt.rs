@@ -53,6 +53,12 @@ impl Prompt {
         Duration::from_micros(self.pcmu.len() as u64 * 1000 / u64::from(TICKS_PER_MS))
     }
 
+    /// The samples that a caller hears on an ordinary line, at 8 kHz.
+    #[must_use]
+    pub fn samples(&self) -> Vec<i16> {
+        Law::Mu.decode(&self.pcmu).collect()
+    }
+
     /// The octets to send in `codec`, 8 per millisecond.
     #[must_use]
     pub fn octets(&self, codec: Codec) -> &[u8] {

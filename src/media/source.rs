@@ -101,6 +101,12 @@ impl SourceLock {
         self.locked.unwrap_or(self.signalled)
     }
 
+    /// The address that only SIP can move from: the signalled one, once it has shown itself.
+    #[must_use]
+    pub fn settled(&self) -> Option<SocketAddr> {
+        self.locked.filter(|locked| *locked == self.signalled)
+    }
+
     /// The address learnt, where one was.
     #[must_use]
     pub fn learnt(&self) -> Option<SocketAddr> {
@@ -125,7 +131,9 @@ mod tests {
         let mut lock = SourceLock::new(at(4000));
         assert_eq!(lock.judge(at(4000), &packet(1)), Standing::Ours);
         assert_eq!(lock.judge(at(5000), &packet(2)), Standing::Stranger);
-        assert_eq!(lock.target(), at(4000));
+        assert_eq!((lock.target(), lock.settled()), (at(4000), Some(at(4000))));
+        lock.signal(at(6000));
+        assert_eq!(lock.settled(), None);
     }
 
     #[test]
@@ -136,7 +144,7 @@ mod tests {
         assert_eq!(lock.judge(at(5000), &packet(901)), Standing::Candidate);
         assert_eq!(lock.target(), at(4000));
         assert_eq!(lock.judge(at(5000), &packet(902)), Standing::Ours);
-        assert_eq!(lock.target(), at(5000));
+        assert_eq!((lock.target(), lock.settled()), (at(5000), None), "the signalled one may still come");
         assert_eq!(lock.judge(at(6000), &packet(903)), Standing::Stranger);
         assert_eq!(lock.judge(at(4000), &packet(904)), Standing::Ours, "the signalled one has precedence");
     }

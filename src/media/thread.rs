@@ -2,6 +2,7 @@
 //! sockets are swept, its frame is sent and its events are handed over; no packet wakes anybody.
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,6 +37,9 @@ const CROWD_PHASE_MS: u64 = 5;
 const BEHIND_MAX: u64 = 200;
 /// Waking later than this is counted, in ms.
 const LATE_MS: u64 = 5;
+/// Visits after which a settled far end is all that a socket listens to: two seconds at 20 ms, in which strangers are
+/// still counted.
+const TIED_AFTER: u32 = 100;
 /// How long a closed leg waits for its owner to take the last events.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A thread without legs looks this often whether to stop.
@@ -62,6 +66,10 @@ struct Entry {
     /// An event that found the owner's channel full.
     stuck: Option<LegEvent>,
     rounds: Rounds,
+    /// Whom the RTP socket is tied to.
+    tied: Option<SocketAddr>,
+    /// Visits in a row that found the far end settled.
+    settled_for: u32,
     closed_at: Option<Instant>,
 }
 
@@ -174,6 +182,8 @@ impl MediaThread {
             events,
             stuck: None,
             rounds: Rounds::new(u32::from(port / 2)), // So that not all RTCP sockets are swept in one turn.
+            tied: None,
+            settled_for: 0,
             closed_at: None,
         };
         self.wheel[(tick % SLOTS) as usize].push(Box::new(entry));
@@ -223,6 +233,7 @@ impl MediaThread {
         let now = Instant::now();
         if let Some(stream) = orders.connect {
             entry.core.connect(stream, due);
+            entry.tie();
         }
         if orders.stop {
             entry.core.stop();
@@ -252,6 +263,7 @@ impl MediaThread {
         if entry.closed_at.is_none() {
             self.sweep(entry, now);
             entry.core.handle_timeout(now);
+            entry.tie();
         }
         let delivered = entry.deliver(&mut self.tally);
         match entry.closed_at {
@@ -292,8 +304,13 @@ impl MediaThread {
                 Channel::Rtp => &sockets.rtp,
                 Channel::Rtcp => &sockets.rtcp,
             };
+            let packet = &self.packet[..transmit.len];
+            let sent = match (transmit.channel, entry.tied) {
+                (Channel::Rtp, Some(to)) if to == transmit.to => ports::send_tied(socket, packet),
+                _ => ports::send(socket, packet, transmit.to),
+            };
             // A refused port shows here too; the far end may open it yet, and dead media is told from silence.
-            if ports::send(socket, &self.packet[..transmit.len], transmit.to).is_err() {
+            if sent.is_err() {
                 self.tally.send_failures += 1;
             }
         }
@@ -369,6 +386,21 @@ impl MediaThread {
 }
 
 impl Entry {
+    /// Ties the socket to a far end that has been settled for a while, and lets go when SIP moves it.
+    fn tie(&mut self) {
+        let settled = self.core.settled();
+        self.settled_for = if settled.is_some() { self.settled_for.saturating_add(1) } else { 0 };
+        let wanted = settled.filter(|_| self.settled_for >= TIED_AFTER);
+        if wanted == self.tied {
+            return;
+        }
+        let Some(sockets) = &self.sockets else { return };
+        // Where the system refuses, the source lock does the same work, and the next visit tries again.
+        if ports::tie(&sockets.rtp, wanted).is_ok() {
+            self.tied = wanted;
+        }
+    }
+
     /// Hands over what the owner's channel takes. True when nothing is left.
     fn deliver(&mut self, tally: &mut Tally) -> bool {
         while let Some(event) = self.stuck.take().or_else(|| self.core.poll_event()) {

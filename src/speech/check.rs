@@ -93,14 +93,22 @@ pub fn self_test(config: &SpeechConfig, installed: &Installed, words: &[String])
     test
 }
 
-/// Tries every model with the words of the grammars of its language, and gives those that are fit for use, with what
-/// each does not know; the others are named in the log. Waits for the processes.
+/// Tries every model with the words of the grammars of its language, all at the same time, and gives those that are fit
+/// for use, with what each does not know; the others are named in the log. Waits for the processes.
 #[must_use]
 pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -> Vec<Installed> {
+    let tests: Vec<SelfTest> = std::thread::scope(|scope| {
+        let start = |installed: &Installed| {
+            let words: Vec<String> = grammars.words(&installed.model.language).into_iter().collect();
+            let installed = installed.clone();
+            scope.spawn(move || self_test(config, &installed, &words))
+        };
+        let tests: Vec<_> = models.iter().map(start).collect();
+        let panicked = |panic| std::panic::resume_unwind(panic);
+        tests.into_iter().map(|test| test.join().unwrap_or_else(panicked)).collect()
+    });
     let mut fit = Vec::new();
-    for mut installed in models {
-        let words: Vec<String> = grammars.words(&installed.model.language).into_iter().collect();
-        let test = self_test(config, &installed, &words);
+    for (mut installed, test) in models.into_iter().zip(tests) {
         let (language, name) = (&test.language, &test.model);
         if let Some(fault) = &test.fault {
             error!(%language, "The model {name} is not used, {language} goes by keypad only: {fault}");

@@ -1,4 +1,7 @@
-//! The recognisers that hear one utterance: one, or three that hear it with different vocabularies.
+//! The recognisers that hear one utterance: one, or two side by side and a third where they leave a doubt.
+//!
+//! What is needed for nearly every utterance is heard while it is spoken, so that little is left to do at its end; what
+//! only some need is heard afterwards, from the samples.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -6,12 +9,14 @@ use tokio::sync::oneshot;
 
 use super::endpointer::Speech;
 use super::grammar::{Grammars, Lexicon};
-use super::judge::{Heard, Judgement, judge};
+use super::judge::{self, Heard, Judgement, judge};
 use super::{ModelFacts, Recognisers, Thresholds, Urgency, Utterance, Vocabulary, Words};
 use crate::domain::{Deaf, HeardWord, Language, Verdict};
 
 /// Samples a millisecond.
 const PER_MS: u32 = 8;
+/// Samples a second.
+const SECOND: usize = 8_000;
 
 /// What one question's utterances are heard with.
 #[derive(Debug)]
@@ -27,10 +32,13 @@ pub(super) struct Plan {
 /// One utterance, being heard.
 pub(super) struct Ears<'a> {
     plan: &'a Plan,
+    recognisers: &'a dyn Recognisers,
+    urgency: Urgency,
     main: Box<dyn Utterance>,
-    /// Others that help the judge. One that fails is done without.
+    /// Helps the judge. Where it fails the judge does without.
     wide: Option<Box<dyn Utterance>>,
-    full: Option<Box<dyn Utterance>>,
+    /// All that was said, where it may have to be heard again: the bound of an utterance bounds it.
+    said: Vec<i16>,
     samples: u32,
     hiss: Hiss,
 }
@@ -65,8 +73,8 @@ impl Ears<'_> {
         let facts = recognisers.model(language)?;
         let lexicon = Lexicon::of(&facts);
         let whole = grammars.vocabulary(language, grammar, &lexicon)?;
-        let (main, wide, full) = if facts.rule.witness.is_some() {
-            let wide = grammars.wide(language, grammar, &lexicon);
+        let (main, wide, full) = if let Some(witness) = &facts.rule.witness {
+            let wide = grammars.wide(language, grammar, &lexicon, witness.words.into());
             (grammars.short(language, grammar, &lexicon)?, wide, Some(whole))
         } else {
             (whole, None, None)
@@ -82,8 +90,9 @@ impl Ears<'_> {
         self.samples += samples.len() as u32;
         let samples = self.hiss.under(samples);
         self.main.feed(&samples)?;
-        for other in [&mut self.wide, &mut self.full] {
-            other.take_if(|utterance| utterance.feed(&samples).is_err());
+        self.wide.take_if(|utterance| utterance.feed(&samples).is_err());
+        if self.plan.full.is_some() {
+            self.said.extend(samples);
         }
         Ok(())
     }
@@ -95,15 +104,21 @@ impl Ears<'_> {
         thresholds: Option<Thresholds>,
         grammars: &Grammars,
     ) -> Result<Judgement, Deaf> {
-        let (main, wide, full) =
-            (self.main.finish(), self.wide.map(Utterance::finish), self.full.map(Utterance::finish));
-        let heard = Heard { main: result(main).await?, wide: other(wide).await, full: other(full).await };
-        let Plan { facts, language, grammar, .. } = self.plan;
+        let Plan { facts, language, grammar, full, .. } = self.plan;
         let read = |words: &[HeardWord]| {
             let words: Vec<&str> = words.iter().map(|word| word.word.as_str()).collect();
             grammars.read(language, grammar, &words)
         };
         let thresholds = thresholds.unwrap_or_else(|| facts.rule.into());
+        let (main, wide) = (self.main.finish(), self.wide.map(Utterance::finish));
+        let main = result(main).await?;
+        let again = |vocabulary: &Vocabulary| {
+            let mut utterance = self.recognisers.open(language, vocabulary, self.urgency).ok()?;
+            self.said.chunks(SECOND).try_for_each(|samples| utterance.feed(samples)).ok()?;
+            Some(utterance.finish())
+        };
+        let full = full.as_ref().filter(|_| judge::in_doubt(&main, read)).and_then(again);
+        let heard = Heard { main, wide: other(wide).await, full: other(full).await };
         let mut judged = judge(&facts.rule, thresholds, &heard, read);
         if speech.cut {
             judged.verdict = Verdict::NoMatch;
@@ -120,15 +135,19 @@ impl Ears<'_> {
 
 impl Plan {
     /// Fresh recognisers for one utterance.
-    pub(super) fn open(&self, recognisers: &dyn Recognisers, urgency: Urgency) -> Result<Ears<'_>, Deaf> {
+    pub(super) fn open<'a>(
+        &'a self,
+        recognisers: &'a dyn Recognisers,
+        urgency: Urgency,
+    ) -> Result<Ears<'a>, Deaf> {
         let open = |vocabulary: &Vocabulary| recognisers.open(&self.language, vocabulary, urgency);
-        let main = open(&self.main)?;
-        let other = |vocabulary: &Option<Vocabulary>| vocabulary.as_ref().and_then(|it| open(it).ok());
         Ok(Ears {
             plan: self,
-            main,
-            wide: other(&self.wide),
-            full: other(&self.full),
+            recognisers,
+            urgency,
+            main: open(&self.main)?,
+            wide: self.wide.as_ref().and_then(|it| open(it).ok()),
+            said: Vec::new(),
             samples: 0,
             hiss: Hiss::new(),
         })

@@ -31,6 +31,8 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Witness {
+    /// Among how many other words it hears: those of the language's distractors that sound most like the answers.
+    pub words: u16,
     /// Its confidence from which an answer may be taken at once, in thousandths.
     pub accept_pm: u16,
     /// Its confidence from which the caller may be asked, in thousandths; 0 where agreement is enough.
@@ -38,12 +40,37 @@ pub struct Witness {
     /// Confidence of the first hearing from which the caller is asked though the second disagrees, in thousandths;
     /// above 1000 for never.
     pub alone_pm: u16,
+    /// Confidence of the second hearing in something else from which the caller is not even asked, in thousandths;
+    /// above 1000 for never.
+    pub against_pm: u16,
     /// Confidence of the second and third hearing from which the caller is asked about what they agree on, where the
     /// first placed nothing, in thousandths; above 1000 for never.
     pub both_pm: u16,
     /// Confidence of the last word from which the caller is asked about it, where answers were heard before it that
     /// may have been breath, in thousandths; above 1000 for never.
     pub last_word_pm: u16,
+}
+
+impl Witness {
+    /// For a question with thresholds of its own: what the other hearings have to say moves as far as these did from
+    /// the model's.
+    fn for_question(self, rule: &Rule, thresholds: Thresholds) -> Self {
+        let moved = |value: u16, from: u16, to: u16| match value {
+            // Above 1000 is never, and 0 is anything.
+            0 | 1001.. => value,
+            _ => (value + to).saturating_sub(from).max(1),
+        };
+        let asking = |value| moved(value, rule.confirm_pm, thresholds.confirm_pm);
+        Self {
+            words: self.words,
+            accept_pm: moved(self.accept_pm, rule.accept_pm, thresholds.accept_pm).min(1000),
+            confirm_pm: asking(self.confirm_pm),
+            alone_pm: asking(self.alone_pm),
+            against_pm: self.against_pm,
+            both_pm: asking(self.both_pm),
+            last_word_pm: asking(self.last_word_pm),
+        }
+    }
 }
 
 impl Rule {
@@ -100,7 +127,7 @@ pub fn judge(
 ) -> Judgement {
     let found = match &rule.witness {
         None => one_hearing(thresholds, &heard.main.words, &read),
-        Some(witness) => several(thresholds, witness, heard, &read),
+        Some(witness) => several(thresholds, &witness.for_question(rule, thresholds), heard, &read),
     };
     let Some((words, meaning, confidence_pm, verdict)) = found else {
         let words = heard.main.words.clone();
@@ -119,6 +146,12 @@ pub fn judge(
 
 /// The words that a verdict rests on, what they mean, how sure, and the verdict.
 type Found<'a> = (&'a [HeardWord], Meaning, u16, Verdict);
+
+/// Whether what was heard with the plain forms is no answer, so that the whole grammar may know better.
+#[must_use]
+pub fn in_doubt(main: &Words, read: impl Fn(&[HeardWord]) -> Option<Meaning>) -> bool {
+    read(&main.words).is_none()
+}
 
 fn one_hearing<'a>(
     thresholds: Thresholds,
@@ -151,10 +184,11 @@ fn several<'a>(
     };
     let wide = heard.wide.as_ref().filter(|wide| read(&wide.words).as_ref() == Some(&meaning));
     let second_pm = wide.map(|wide| confidence(&wide.words));
+    let against_pm = heard.wide.as_ref().map_or(0, |wide| confidence(&wide.words));
     let verdict = match second_pm {
         Some(second) if second >= witness.accept_pm => verdict,
         Some(second) if second >= witness.confirm_pm => Verdict::Confirm,
-        _ if confidence_pm >= witness.alone_pm => Verdict::Confirm,
+        _ if confidence_pm >= witness.alone_pm && against_pm < witness.against_pm => Verdict::Confirm,
         _ => return None,
     };
     Some((words, meaning, confidence_pm, verdict))
@@ -221,9 +255,11 @@ mod tests {
         accept_pm: 950,
         confirm_pm: 500,
         witness: Some(Witness {
+            words: 200,
             accept_pm: 700,
             confirm_pm: 0,
             alone_pm: 990,
+            against_pm: 850,
             both_pm: 500,
             last_word_pm: 900,
         }),
@@ -281,6 +317,7 @@ mod tests {
         assert_eq!(verdict(SMALL, "eight:600", "eight:800", ""), "confirm eight");
         assert_eq!(verdict(SMALL, "eight:960", "rate:800", ""), "no_match eight");
         assert_eq!(verdict(SMALL, "eight:1000", "rate:800", ""), "confirm eight");
+        assert_eq!(verdict(SMALL, "eight:1000", "rate:900", ""), "no_match eight");
         assert_eq!(verdict(SMALL, "eight:400", "eight:800", ""), "no_match eight");
         let heard = Heard { main: words("eight:960"), wide: None, full: None };
         assert_eq!(judge(&SMALL, SMALL.into(), &heard, read).verdict, Verdict::NoMatch);
@@ -309,5 +346,23 @@ mod tests {
         let heard = Heard { main: words("eight:700"), wide: None, full: None };
         let thresholds = Thresholds { accept_pm: 600, confirm_pm: 500 };
         assert_eq!(judge(&LARGE, thresholds, &heard, read).verdict, Verdict::Accept);
+    }
+
+    #[test]
+    fn a_questions_thresholds_move_those_of_the_witness() {
+        let verdict = |accept_pm, confirm_pm, main: &str, wide: &str| {
+            let heard = Heard { main: words(main), wide: Some(words(wide)), full: None };
+            judge(&SMALL, Thresholds { accept_pm, confirm_pm }, &heard, read).verdict
+        };
+        // As the model has it: 950 and 700 of the witness.
+        assert_eq!(verdict(950, 500, "eight:900", "eight:660"), Verdict::Confirm);
+        assert_eq!(verdict(900, 500, "eight:900", "eight:660"), Verdict::Accept);
+        assert_eq!(verdict(900, 500, "eight:900", "eight:640"), Verdict::Confirm);
+        assert_eq!(verdict(1000, 500, "eight:1000", "eight:740"), Verdict::Confirm);
+        assert_eq!(verdict(1000, 500, "eight:1000", "eight:760"), Verdict::Accept);
+        // A question that is asked back sooner takes a first hearing that stands alone sooner too.
+        assert_eq!(verdict(950, 500, "eight:960", "rate:800"), Verdict::NoMatch);
+        assert_eq!(verdict(950, 450, "eight:960", "rate:800"), Verdict::Confirm);
+        assert_eq!(verdict(950, 600, "eight:1000", "rate:800"), Verdict::NoMatch);
     }
 }

@@ -6,15 +6,21 @@
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::sql::{Query, statements};
 use super::views::{get, read_error};
+use super::wheres::Wheres;
 use super::{StoreError, Views};
 use crate::domain::Viewer;
 
 /// Lines read at a time.
 const PAGE: i64 = 2000;
+/// Lines that one page of a filter is looked for among; the next page goes on from there.
+const LOOKED_MAX: i64 = 100_000;
+/// The columns of a line.
+const COLUMNS: &str = "SELECT seq, at_us, user_id, role, what, scope, reason, hash FROM audit";
 
 /// What is to be written: who did what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +75,32 @@ pub struct Head {
     pub seq: i64,
     /// Its hash, in hexadecimal; empty when there is none.
     pub hash: String,
+}
+
+/// Which lines of the log to look for. All that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Of this user, as the log names them.
+    pub user: Option<String>,
+    /// Of this name: a view, or what was done.
+    pub what: Option<String>,
+    /// At this time or later, in microseconds since 1970 UTC.
+    pub from_us: Option<i64>,
+    /// Before this time.
+    pub to_us: Option<i64>,
+    /// Before this line.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Lines of the log, the latest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// The lines. There may be none of them and yet more to look through.
+    pub lines: Vec<AuditLine>,
+    /// [`AuditFilter::before`] of the next page; none where nothing is left.
+    pub next: Option<i64>,
 }
 
 /// What a check of the chain found.
@@ -154,34 +186,19 @@ impl Views {
     /// # Errors
     /// [`StoreError::Read`].
     pub async fn audit(&self, from: Option<i64>, max: u32) -> Result<Vec<AuditLine>, StoreError> {
-        let columns = "SELECT seq, at_us, user_id, role, what, scope, reason, hash FROM audit";
         let max = i64::from(max);
         let query = match from {
             Some(from) => {
-                let text = format!("{columns} WHERE seq >= $1 ORDER BY seq LIMIT $2");
+                let text = format!("{COLUMNS} WHERE seq >= $1 ORDER BY seq LIMIT $2");
                 sqlx::query(AssertSqlSafe(text)).bind(from).bind(max)
             }
             None => {
-                let text = format!("{columns} ORDER BY seq DESC LIMIT $1");
+                let text = format!("{COLUMNS} ORDER BY seq DESC LIMIT $1");
                 sqlx::query(AssertSqlSafe(text)).bind(max)
             }
         };
         let rows = query.fetch_all(self.pool()).await.map_err(read_error)?;
-        let mut lines: Vec<AuditLine> = rows
-            .iter()
-            .map(|row| {
-                Ok(AuditLine {
-                    seq: get(row, "seq")?,
-                    at_us: get(row, "at_us")?,
-                    user: get(row, "user_id")?,
-                    role: get(row, "role")?,
-                    what: get(row, "what")?,
-                    scope: get(row, "scope")?,
-                    reason: get(row, "reason")?,
-                    hash: get(row, "hash")?,
-                })
-            })
-            .collect::<Result<_, StoreError>>()?;
+        let mut lines: Vec<AuditLine> = rows.iter().map(line).collect::<Result<_, StoreError>>()?;
         if from.is_none() {
             lines.reverse();
         }
@@ -193,7 +210,80 @@ impl Views {
     /// # Errors
     /// [`StoreError::Read`]; a broken chain is an answer.
     pub async fn verify_audit(&self, pinned: Option<&str>) -> Result<Chain, StoreError> {
-        let (mut head, mut found) = (Head::default(), pinned.is_none());
+        self.follow(Head::default(), pinned).await
+    }
+
+    /// Checks the last `max` lines against the line before them; gives the first line that was checked too.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`]; a broken chain is an answer.
+    pub(super) async fn verify_audit_end(&self, max: i64) -> Result<(i64, Chain), StoreError> {
+        let first = (self.last_line().await? - max + 1).max(1);
+        if first == 1 {
+            return Ok((first, self.follow(Head::default(), None).await?));
+        }
+        match self.audit(Some(first - 1), 1).await?.pop() {
+            Some(line) if line.seq == first - 1 => {
+                let head = Head { seq: line.seq, hash: line.hash };
+                Ok((first, self.follow(head, None).await?))
+            }
+            _ => Ok((first, Chain::Broken { seq: first - 1, what: "is missing" })),
+        }
+    }
+
+    /// Lines by a filter.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`].
+    pub(super) async fn audit_page(&self, filter: &AuditFilter) -> Result<AuditPage, StoreError> {
+        let last = self.last_line().await?;
+        let mut end = filter.before.unwrap_or(i64::MAX).min(last + 1);
+        if let Some(us) = filter.to_us {
+            end = end.min(self.first_line_at(us, last).await?);
+        }
+        let begin = match filter.from_us {
+            Some(us) => self.first_line_at(us, last).await?,
+            None => 1,
+        };
+        let looked = begin.max(end.saturating_sub(LOOKED_MAX));
+        let mut wheres = Wheres::default();
+        wheres.add("seq < ", Some(end));
+        wheres.add("seq >= ", Some(looked));
+        wheres.add("user_id = ", filter.user.clone());
+        wheres.add("what = ", filter.what.clone());
+        let text = format!("{COLUMNS}{wheres} ORDER BY seq DESC LIMIT {}", filter.limit);
+        let rows = wheres.bind(text).fetch_all(self.pool()).await.map_err(read_error)?;
+        let lines: Vec<AuditLine> = rows.iter().map(line).collect::<Result<_, StoreError>>()?;
+        let full = lines.len() >= filter.limit as usize;
+        let went_to = lines.last().filter(|_| full).map_or(looked, |line| line.seq);
+        Ok(AuditPage { lines, next: (went_to > begin).then_some(went_to) })
+    }
+
+    async fn last_line(&self) -> Result<i64, StoreError> {
+        let text = "SELECT COALESCE(MAX(seq), 0) FROM audit";
+        sqlx::query_scalar(text).fetch_one(self.pool()).await.map_err(read_error)
+    }
+
+    /// The first line at a time or later; one past the last where there is none. Lines are in the order of time, so a
+    /// search by halves finds it without an index.
+    async fn first_line_at(&self, us: i64, last: i64) -> Result<i64, StoreError> {
+        let (mut low, mut high) = (1, last + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let text = "SELECT at_us FROM audit WHERE seq >= $1 ORDER BY seq LIMIT 1";
+            let at: Option<i64> =
+                sqlx::query_scalar(text).bind(middle).fetch_optional(self.pool()).await.map_err(read_error)?;
+            if at.is_some_and(|at| at < us) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    async fn follow(&self, mut head: Head, pinned: Option<&str>) -> Result<Chain, StoreError> {
+        let mut found = pinned.is_none();
         loop {
             let lines = self.audit(Some(head.seq + 1), u32::try_from(PAGE).unwrap_or(u32::MAX)).await?;
             if lines.is_empty() {
@@ -216,4 +306,17 @@ impl Views {
             Ok(Chain::Broken { seq: head.seq + 1, what: "is missing: no line has the pinned hash" })
         }
     }
+}
+
+fn line(row: &SqliteRow) -> Result<AuditLine, StoreError> {
+    Ok(AuditLine {
+        seq: get(row, "seq")?,
+        at_us: get(row, "at_us")?,
+        user: get(row, "user_id")?,
+        role: get(row, "role")?,
+        what: get(row, "what")?,
+        scope: get(row, "scope")?,
+        reason: get(row, "reason")?,
+        hash: get(row, "hash")?,
+    })
 }

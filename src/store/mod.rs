@@ -49,7 +49,7 @@ use crate::config::StoreConfig;
 use crate::domain::{CallId, CallerNumber, DialogTrace, Entry, EventKind, Happening, RecordingId};
 
 pub use ahead::{Ahead, AheadError, Decided, Frozen, Met, Reservation, ReservationRow, Wish};
-pub use audit::{AuditLine, Chain, Head, Note};
+pub use audit::{AuditFilter, AuditLine, AuditPage, Chain, Head, Note};
 pub use changes::{Change, Tidy};
 pub use comments::Comment;
 pub use erase::{Erase, Erased, erase};

@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::response::Html;
 
 use super::board::{self, BesideView, BoardView, ReasonsView, Shown};
-use super::frame::{Answer, Frame, Origins, Surveys, Ui, encoded};
+use super::filters::{Origins, Surveys};
+use super::frame::{Answer, Frame, Ui, encoded};
 use super::goals::Goals;
 use super::trends::{self, ChartView};
 use super::words::Tongue;
@@ -18,7 +19,8 @@ pub(super) struct Row {
     pub(super) name: String,
     pub(super) href: Option<String>,
     pub(super) team: String,
-    pub(super) pulled: Option<Shown>,
+    /// The figure that the agent stands by, pulled towards that of all, with its name.
+    pub(super) pulled: Option<(String, Shown)>,
     pub(super) cells: Vec<Option<Shown>>,
     pub(super) offered: u64,
     pub(super) response: String,
@@ -51,7 +53,7 @@ struct Agents {
     heads: Vec<String>,
     rows: Vec<Row>,
     teams: Vec<Row>,
-    pulled: String,
+    pulled: bool,
 }
 
 #[derive(Template)]
@@ -77,7 +79,10 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
     let row = |row: &crate::store::rules::AgentRow| Row {
         href: row.agent.as_ref().map(|agent| ui.to(&format!("/agents/{}", encoded(agent.as_str())))),
         team: row.team.as_ref().map(ToString::to_string).unwrap_or_default(),
-        pulled: row.shrunk.map(|shrunk| Shown::new(tr, shrunk.figure, None, &shrunk.estimate, None)),
+        pulled: row.shrunk.map(|shrunk| {
+            let label = tr.t(&format!("figure-{}", shrunk.figure.as_str()));
+            (label, Shown::new(tr, shrunk.figure, None, &shrunk.estimate, None))
+        }),
         ..Row::new(
             tr,
             row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string),
@@ -85,14 +90,13 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
             &row.board,
         )
     };
-    let pulled = view.rows.iter().find_map(|row| row.shrunk);
     let teams = view.teams.iter().map(|team| Row::new(tr, team.team.to_string(), &figures, &team.board));
     let page = Agents {
         frame: ui.framed(tr.t("page-agents"), Surveys::Any, Origins::Any),
         heads: heads(tr, &figures),
         rows: view.rows.iter().map(row).collect(),
         teams: teams.collect(),
-        pulled: pulled.map(|shrunk| tr.t(&format!("figure-{}", shrunk.figure.as_str()))).unwrap_or_default(),
+        pulled: view.rows.iter().any(|row| row.shrunk.is_some()),
         tr,
     };
     Ok(Html(page.render()?))

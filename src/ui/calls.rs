@@ -3,15 +3,15 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{Html, IntoResponse, Response};
-use jiff::Timestamp;
+use axum::http::HeaderMap;
+use axum::response::{Html, Response};
 use serde::Deserialize;
 
 use super::board::answer;
 use super::frame::{Answer, Frame, Refusal, Ui};
-use super::words::Tongue;
-use crate::domain::{CallId, Fact, Period, RecordingId, Role};
+use super::sound;
+use super::words::{Tongue, moment};
+use crate::domain::{CallId, Fact, HeardWord, Period, RecordingId, Role};
 use crate::store::rules::Reason;
 use crate::store::{CallFilter, CallSummary, wav};
 use crate::story::{seconds, tell};
@@ -50,10 +50,24 @@ struct Row {
     answers: String,
 }
 
-struct Recording {
+/// Something that the caller said: to be heard, and to be read where it was written down.
+struct Said {
     id: String,
     label: String,
+    words: Vec<Word>,
+    erased: bool,
+    key_words: String,
 }
+
+/// One word, and how sure the recogniser was.
+struct Word {
+    word: String,
+    sure: String,
+    unsure: bool,
+}
+
+/// Below this confidence, in thousandths, a word is marked.
+const UNSURE_PM: u16 = 600;
 
 #[derive(Template)]
 #[template(path = "calls.html")]
@@ -81,14 +95,7 @@ struct Call {
     row: Row,
     facts: Vec<[String; 2]>,
     story: Vec<[String; 2]>,
-    comments: Vec<(String, String)>,
-    recordings: Vec<Recording>,
-    reason: String,
-}
-
-fn time(us: i64) -> String {
-    Timestamp::from_microsecond(us)
-        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    said: Vec<Said>,
 }
 
 fn row(tr: Tongue, call: &CallSummary) -> Row {
@@ -100,7 +107,7 @@ fn row(tr: Tongue, call: &CallSummary) -> Row {
     let answers: Vec<String> = call.answers.split_whitespace().map(|value| answer(tr, value)).collect();
     Row {
         id: call.id.to_string(),
-        at: time(call.offered_us),
+        at: moment(call.offered_us),
         agent: known(&call.agent),
         queue: known(&call.queue),
         survey: known(&call.survey),
@@ -189,14 +196,23 @@ pub(super) async fn one(
         }
         _ => None,
     };
-    let recordings = detail.story.iter().filter_map(|entry| recording(&entry.fact));
-    let comment = |comment: &crate::store::rules::CommentText| {
-        let words = comment
-            .words
-            .as_ref()
-            .map(|words| words.iter().map(|word| word.word.as_str()).collect::<Vec<_>>().join(" "));
-        (words.unwrap_or_else(|| tr.t("erased")), comment.key_words.join(", "))
+    let word = |word: &HeardWord| Word {
+        sure: format!("{}\u{a0}%", tr.number(f64::from(word.confidence_pm) / 10.0, 0)),
+        unsure: word.confidence_pm < UNSURE_PM,
+        word: word.word.clone(),
     };
+    let said = |(id, label): (RecordingId, String)| {
+        let text = detail.comments.iter().find(|comment| comment.recording == id);
+        let words = text.and_then(|text| text.words.as_ref());
+        Said {
+            id: id.0.to_string(),
+            label,
+            erased: text.is_some() && words.is_none(),
+            words: words.map(|words| words.iter().map(word).collect()).unwrap_or_default(),
+            key_words: text.map(|text| text.key_words.join(", ")).unwrap_or_default(),
+        }
+    };
+    state.reasons.keep(ui.viewer.user, call, reason, tokio::time::Instant::now().into_std());
     let summary = &detail.summary;
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "\u{2013}".to_owned());
     let page = Call {
@@ -209,26 +225,26 @@ pub(super) async fn one(
             [tr.t("col-language"), known(&summary.language)],
         ],
         story: detail.story.iter().map(line).collect(),
-        comments: detail.comments.iter().map(comment).collect(),
-        recordings: recordings.map(|(id, label)| Recording { id: id.0.to_string(), label }).collect(),
-        reason: why.reason,
+        said: detail.story.iter().filter_map(|entry| recording(&entry.fact)).map(said).collect(),
         tr,
     };
     Ok(Html(page.render()?))
 }
 
-/// `POST /calls/{call}/recordings/{recording}`: its audio, for a reason.
+/// `GET /calls/{call}/recordings/{recording}`: its audio, for the reason that the page of its call was opened for.
 pub(super) async fn recording(
     ui: Ui,
     State(state): State<WebState>,
     Path((call, recording)): Path<(String, uuid::Uuid)>,
-    Form(why): Form<Why>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     ui.only(Role::Quality)?;
     let call: CallId = call.parse().map_err(|_| ui.nothing())?;
-    let reason = reason(&ui, &why.reason)?;
+    let now = tokio::time::Instant::now().into_std();
+    let reason = state.reasons.of(ui.viewer.user, call, now);
+    let reason = reason.ok_or_else(|| ui.forbidden(&ui.tr.t("reason-over")))?;
     let heard = state.results().recording(&ui.viewer, call, RecordingId(recording), &reason).await;
     let samples = ui.seen(heard)?.ok_or_else(|| ui.nothing())?;
-    let audio = wav(&samples).map_err(|error| ui.wrong(&error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, "audio/wav")], audio).into_response())
+    let audio = wav(&samples).map_err(|error| ui.broken(&error))?;
+    Ok(sound::wav(&headers, audio))
 }

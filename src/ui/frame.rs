@@ -10,6 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use tracing::error;
 
+use super::filters::Filters;
 use super::words::Tongue;
 use crate::domain::{Origin, Period, Role, SurveyId, Viewer, Week};
 use crate::store::rules::{Slice, ViewError};
@@ -20,28 +21,6 @@ pub(super) struct Link {
     pub(super) href: String,
     pub(super) label: String,
     pub(super) current: bool,
-}
-
-/// One choice of a list.
-pub(super) struct Choice {
-    pub(super) value: String,
-    pub(super) label: String,
-    pub(super) chosen: bool,
-}
-
-/// Period and survey, as the form above a page shows them.
-pub(super) struct Filters {
-    pub(super) action: String,
-    pub(super) weeks: Vec<Choice>,
-    pub(super) months: Vec<Choice>,
-    pub(super) quarters: Vec<Choice>,
-    pub(super) surveys: Vec<Choice>,
-    pub(super) origins: Vec<Choice>,
-    pub(super) earlier: String,
-    pub(super) later: Option<String>,
-    pub(super) days: String,
-    /// What to keep in mind about the calls that are shown.
-    pub(super) note: Option<String>,
 }
 
 /// What the layout shows around a page.
@@ -60,25 +39,31 @@ pub(super) struct Ui {
     pub(super) tr: Tongue,
     pub(super) viewer: Viewer,
     name: String,
-    path: String,
-    query: BTreeMap<String, String>,
+    pub(super) path: String,
+    pub(super) query: BTreeMap<String, String>,
     surveys: Vec<SurveyId>,
     survey: Option<SurveyId>,
 }
 
-/// Every page with the role that it is for, in the order of the navigation.
-const PAGES: [(&str, &str, Role); 11] = [
-    ("/overview", "page-overview", Role::Supervisor),
-    ("/agents", "page-agents", Role::Supervisor),
-    ("/queues", "page-queues", Role::Supervisor),
-    ("/why", "page-why", Role::Supervisor),
-    ("/journey", "page-journey", Role::Supervisor),
-    ("/sampling", "page-sampling", Role::Supervisor),
-    ("/mystery", "page-mystery", Role::Supervisor),
-    ("/running", "page-running", Role::Supervisor),
-    ("/my-weeks", "page-my-weeks", Role::Agent),
-    ("/calls", "page-calls", Role::Quality),
-    ("/operations", "page-operations", Role::Admin),
+/// Every page with the roles that it is for, in the order of the navigation.
+const PAGES: [(&str, &str, &[Role]); 17] = [
+    ("/overview", "page-overview", &[Role::Supervisor]),
+    ("/agents", "page-agents", &[Role::Supervisor]),
+    ("/queues", "page-queues", &[Role::Supervisor]),
+    ("/tasks", "page-tasks", &[Role::Quality]),
+    ("/calls", "page-calls", &[Role::Quality]),
+    ("/why", "page-why", &[Role::Supervisor]),
+    ("/journey", "page-journey", &[Role::Supervisor]),
+    ("/sampling", "page-sampling", &[Role::Supervisor]),
+    ("/mystery", "page-mystery", &[Role::Supervisor]),
+    ("/running", "page-running", &[Role::Supervisor]),
+    ("/preview", "page-preview", &[Role::Supervisor, Role::Quality]),
+    ("/my-weeks", "page-my-weeks", &[Role::Agent]),
+    ("/operations", "page-operations", &[Role::Admin]),
+    ("/users", "page-users", &[Role::Admin]),
+    ("/policy", "page-policy", &[Role::Admin]),
+    ("/audit", "page-audit", &[Role::Admin]),
+    ("/preview", "page-preview", &[Role::Admin]),
 ];
 
 /// A page that is refused or failed.
@@ -143,7 +128,7 @@ pub(super) fn encoded(text: &str) -> String {
     out
 }
 
-fn address(path: &str, query: &BTreeMap<String, String>, change: &[(&str, Option<String>)]) -> String {
+pub(super) fn address(path: &str, query: &BTreeMap<String, String>, change: &[(&str, Option<String>)]) -> String {
     let mut query = query.clone();
     for (name, value) in change {
         match value {
@@ -198,6 +183,25 @@ impl Ui {
         Slice { period: self.period(), survey: self.survey.as_ref(), origin: self.origin() }
     }
 
+    /// One value of the address; none where it is empty.
+    pub(super) fn asked(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The address of this page with other values.
+    pub(super) fn with(&self, change: &[(&str, Option<String>)]) -> String {
+        let mut query = self.query.clone();
+        query.remove("lang");
+        address(&self.path, &query, change)
+    }
+
+    /// What the addresses of all pages have in common.
+    fn shared(&self) -> BTreeMap<String, String> {
+        let known = |name: &&String| ["period", "survey", "origin"].contains(&name.as_str());
+        let pairs = self.query.iter().filter(|(name, _)| known(name));
+        pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// All surveys.
     pub(super) fn surveys(&self) -> &[SurveyId] {
         &self.surveys
@@ -210,10 +214,10 @@ impl Ui {
 
     /// What surrounds a page.
     pub(super) fn frame(&self, title: impl Into<String>) -> Frame {
-        let pages = PAGES.into_iter().filter(|(_, _, role)| *role == self.viewer.role);
+        let pages = PAGES.into_iter().filter(|(_, _, roles)| roles.contains(&self.viewer.role));
         let inside = |path: &str| self.path == path || self.path.starts_with(&format!("{path}/"));
-        let link = |(path, label, _): (&str, &str, Role)| Link {
-            href: self.to(path),
+        let link = |(path, label, _): (&str, &str, &[Role])| Link {
+            href: address(path, &self.shared(), &[]),
             label: self.tr.t(label),
             current: inside(path),
         };
@@ -228,90 +232,41 @@ impl Ui {
         }
     }
 
-    /// The same with the form for period and survey.
-    pub(super) fn framed(&self, title: impl Into<String>, surveys: Surveys, origins: Origins) -> Frame {
-        let (period, now) = (self.period(), this_week());
-        let one = |period: Period, label: String| Choice {
-            value: period.to_string(),
-            label,
-            chosen: period == self.period(),
-        };
-        let spread = |first: Period, count: usize| {
-            let mut list: Vec<Period> =
-                std::iter::successors(Some(first), |period| Some(period.previous())).take(count).collect();
-            let kind = std::mem::discriminant(&period);
-            if std::mem::discriminant(&first) == kind && !list.contains(&period) {
-                list.push(period);
-            }
-            list.into_iter().map(|period| one(period, period.to_string())).collect::<Vec<_>>()
-        };
-        let named = if matches!(surveys, Surveys::One) { self.one_survey() } else { self.survey() };
-        let mut choices: Vec<Choice> = Vec::new();
-        if matches!(surveys, Surveys::Any) {
-            choices.push(Choice {
-                value: String::new(),
-                label: self.tr.t("all-surveys"),
-                chosen: named.is_none(),
-            });
-        }
-        if !matches!(surveys, Surveys::None) {
-            choices.extend(self.surveys.iter().map(|survey| Choice {
-                value: survey.to_string(),
-                label: survey.to_string(),
-                chosen: named.as_ref() == Some(survey),
-            }));
-        }
-        let move_to = |period: Period| {
-            address(&self.path, &self.query, &[("period", Some(period.to_string())), ("lang", None)])
-        };
-        let next = period.next();
-        let filters = Filters {
-            action: self.path.clone(),
-            weeks: spread(Period::Week(now), 9),
-            months: spread(Period::month_of(now), 7),
-            quarters: spread(Period::quarter_of(now), 5),
-            surveys: choices,
-            origins: if matches!(origins, Origins::Any) { self.origins() } else { Vec::new() },
-            earlier: move_to(period.previous()),
-            later: (*next.weeks().start() <= now).then(|| move_to(next)),
-            note: (matches!(origins, Origins::Any) && self.origin() != Origin::Sampled)
-                .then(|| self.tr.t(&format!("note-{}", self.origin().as_str()))),
-            days: format!("{} \u{2013} {}", period.first_day(), period.last_day()),
-        };
-        Frame { filters: Some(filters), ..self.frame(title) }
-    }
-
-    fn origins(&self) -> Vec<Choice> {
-        let choice = |origin: Origin| Choice {
-            value: origin.as_str().to_owned(),
-            label: self.tr.t(&format!("origin-{}", origin.as_str())),
-            chosen: origin == self.origin(),
-        };
-        Origin::ALL.into_iter().map(choice).collect()
-    }
-
     /// What a view gave, or the page that says why it gave nothing.
     pub(super) fn seen<T>(&self, seen: Result<T, ViewError>) -> Result<T, Refusal> {
         seen.map_err(|cause| match cause {
             ViewError::Denied(denied) => self.refuse(StatusCode::FORBIDDEN, "refused", &denied.to_string()),
-            ViewError::Store(cause) => {
-                error!(%cause, "A page could not be made");
-                self.refuse(StatusCode::INTERNAL_SERVER_ERROR, "failed", &self.tr.t("failed-text"))
-            }
+            ViewError::Store(cause) => self.broken(&cause),
         })
     }
 
     /// Lets one role pass.
     pub(super) fn only(&self, role: Role) -> Result<(), Refusal> {
-        if self.viewer.role == role {
+        self.one_of(&[role])
+    }
+
+    /// Lets some roles pass.
+    pub(super) fn one_of(&self, roles: &[Role]) -> Result<(), Refusal> {
+        if roles.contains(&self.viewer.role) {
             return Ok(());
         }
-        Err(self.refuse(StatusCode::FORBIDDEN, "refused", &self.tr.t("refused-text")))
+        Err(self.forbidden(&self.tr.t("refused-text")))
+    }
+
+    /// The page that refuses, and says why.
+    pub(super) fn forbidden(&self, text: &str) -> Refusal {
+        self.refuse(StatusCode::FORBIDDEN, "refused", text)
     }
 
     /// The page that says that there is no such thing.
     pub(super) fn nothing(&self) -> Refusal {
         self.refuse(StatusCode::NOT_FOUND, "nothing-here", &self.tr.t("nothing-here-text"))
+    }
+
+    /// The page that says that something failed; what it was is in the log.
+    pub(super) fn broken(&self, cause: &dyn std::fmt::Display) -> Refusal {
+        error!(%cause, "A page could not be made");
+        self.refuse(StatusCode::INTERNAL_SERVER_ERROR, "failed", &self.tr.t("failed-text"))
     }
 
     /// The page that says what is wrong with what was sent.
@@ -327,33 +282,13 @@ impl Ui {
     }
 }
 
-/// Which surveys a page can be narrowed to.
-#[derive(Clone, Copy)]
-pub(super) enum Surveys {
-    /// None: it is over all of them.
-    None,
-    /// One or all.
-    Any,
-    /// Always one.
-    One,
-}
-
-/// Whether a page can show other calls than those chosen by us.
-#[derive(Clone, Copy)]
-pub(super) enum Origins {
-    /// It cannot, or shows all of them side by side.
-    Fixed,
-    /// One at a time.
-    Any,
-}
-
-fn this_week() -> Week {
+pub(super) fn this_week() -> Week {
     Week::of_us(Timestamp::now().as_microsecond())
 }
 
 /// Sends everybody to the first page of their role.
 pub(super) async fn home(ui: Ui) -> Redirect {
-    let first = PAGES.into_iter().find(|(_, _, role)| *role == ui.viewer.role);
+    let first = PAGES.into_iter().find(|(_, _, roles)| roles.contains(&ui.viewer.role));
     Redirect::to(first.map_or("/sign-in", |(path, _, _)| path))
 }
 
@@ -374,9 +309,11 @@ mod tests {
             ("/mystery", View::Mystery),
             ("/my-weeks", View::MyWeeks),
             ("/calls", View::Calls),
+            ("/tasks", View::Tasks),
+            ("/audit", View::Audit),
         ];
         for (path, view) in views {
-            assert!(PAGES.iter().any(|(page, _, role)| *page == path && *role == view.role()), "{path}");
+            assert!(PAGES.iter().any(|(page, _, roles)| *page == path && roles.contains(&view.role())), "{path}");
         }
     }
 

@@ -6,7 +6,8 @@ use axum::response::Html;
 
 use super::board::percent;
 use super::charts;
-use super::frame::{Answer, Frame, Origins, Surveys, Ui};
+use super::filters::{Origins, Surveys};
+use super::frame::{Answer, Frame, Ui};
 use super::words::{Tongue, spoken};
 use crate::store::rules::{Slice, Step};
 use crate::web::WebState;

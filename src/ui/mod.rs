@@ -3,9 +3,11 @@
 
 mod agents;
 mod assets;
+mod audit;
 mod board;
 mod calls;
 mod charts;
+mod filters;
 mod frame;
 mod goals;
 mod journey;
@@ -13,12 +15,18 @@ mod mine;
 mod mystery;
 mod operations;
 mod overview;
+mod policy;
+mod preview;
 mod queues;
+mod rehearsal;
 mod running;
 mod sampling;
 mod sign_in;
 mod sign_on;
+mod sound;
+mod tasks;
 mod trends;
+mod users;
 mod words;
 
 use axum::Router;
@@ -52,8 +60,18 @@ pub fn router(state: WebState) -> Router {
         .route("/my-weeks", get(mine::page))
         .route("/calls", get(calls::ask).post(calls::list))
         .route("/calls/{call}", get(calls::ask_one).post(calls::one))
-        .route("/calls/{call}/recordings/{recording}", post(calls::recording))
+        .route("/calls/{call}/recordings/{recording}", get(calls::recording))
+        .route("/preview", get(preview::first))
+        .route("/preview/{survey}", get(preview::page))
+        .route("/preview/sound/{language}/{prompts}", get(preview::sound_of))
+        .route("/tasks", get(tasks::list))
+        .route("/tasks/{call}", get(tasks::one).post(tasks::change))
+        .route("/tasks/{call}/number", post(tasks::number))
         .route("/operations", get(operations::page))
+        .route("/users", get(users::list).post(users::add))
+        .route("/users/change", post(users::change))
+        .route("/policy", get(policy::page))
+        .route("/audit", get(audit::page).post(audit::verify))
         .route("/assets/{*name}", get(assets::serve))
         .layer(axum::middleware::from_fn(words::remember))
         .layer(axum::middleware::from_fn_with_state(state.clone(), guard))

@@ -6,7 +6,8 @@ use axum::response::Html;
 
 use super::agents::heads;
 use super::board::{self, Shown};
-use super::frame::{Answer, Frame, Origins, Surveys, Ui};
+use super::filters::{Origins, Surveys};
+use super::frame::{Answer, Frame, Ui};
 use super::words::Tongue;
 use crate::web::WebState;
 

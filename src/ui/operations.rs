@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 
-use super::frame::{Answer, Frame, Refusal, Ui};
+use super::frame::{Answer, Frame, Ui};
 use super::words::Tongue;
 use crate::domain::Role;
 use crate::store::Health;
@@ -20,13 +20,6 @@ struct Process {
     memory: String,
 }
 
-struct User {
-    name: String,
-    role: String,
-    of: String,
-    disabled: bool,
-}
-
 #[derive(Template)]
 #[template(path = "operations.html")]
 struct Operations {
@@ -40,25 +33,12 @@ struct Operations {
     processes: Vec<Process>,
     trunks: Vec<[String; 3]>,
     surveys: Vec<[String; 3]>,
-    policy: Vec<[String; 2]>,
-    users: Vec<User>,
 }
 
 /// `/operations`.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
     ui.only(Role::Admin)?;
     let (tr, live) = (ui.tr, state.parts.live.load_full());
-    let users = state.access.users().await.map_err(|cause| {
-        tracing::error!(%cause, "Users could not be listed");
-        ui.wrong(&tr.t("failed-text"))
-    });
-    let users: Result<_, Refusal> = users;
-    let user = |user: crate::access::UserSummary| {
-        let teams = user.viewer.teams.iter().map(ToString::to_string);
-        let of: Vec<String> = user.viewer.agent.iter().map(ToString::to_string).chain(teams).collect();
-        let role = tr.t(&format!("role-{}", user.viewer.role.as_str()));
-        User { name: user.name, role, of: of.join(", "), disabled: user.disabled }
-    };
     let processes = state.ears.pool.state().into_iter().flat_map(|language| {
         let of = move |process: crate::speech::pool::ProcessState| Process {
             language: language.language.to_string(),
@@ -84,7 +64,6 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         let languages: Vec<String> = survey.languages.iter().map(ToString::to_string).collect();
         [format!("{} v{}", survey.id, survey.version.0), survey.title.clone(), languages.join(", ")]
     };
-    let policy = &config.policy;
     let storage = match state.parts.store.health() {
         Health::Good => "good",
         Health::Full => "full",
@@ -100,14 +79,6 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         processes: processes.collect(),
         trunks: config.trunk.iter().map(trunk).collect(),
         surveys: live.surveys.iter().map(|one| survey(one)).collect(),
-        policy: vec![
-            [tr.t("policy-cell"), policy.cell_min.to_string()],
-            [tr.t("policy-batch"), policy.agent_batch_min.to_string()],
-            [tr.t("policy-delay"), tr.x("weeks", policy.agent_delay_weeks)],
-            [tr.t("policy-recordings"), tr.x("days", policy.keep_recordings.as_secs() / 86_400)],
-            [tr.t("policy-contexts"), tr.x("days", policy.keep_contexts.as_secs() / 86_400)],
-        ],
-        users: users?.into_iter().map(user).collect(),
         tr,
     };
     Ok(Html(page.render()?))

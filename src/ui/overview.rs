@@ -13,7 +13,8 @@ use tokio_stream::wrappers::WatchStream;
 use tracing::error;
 
 use super::board::{self, BesideView, BoardView, ReasonsView};
-use super::frame::{Answer, Frame, Origins, Refusal, Surveys, Ui};
+use super::filters::{Origins, Surveys};
+use super::frame::{Answer, Frame, Refusal, Ui};
 use super::goals::{GoalRow, Goals};
 use super::trends::{self, ChartView};
 use super::words::Tongue;

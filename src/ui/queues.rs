@@ -6,7 +6,8 @@ use axum::response::Html;
 
 use super::agents::{Detail, Row, heads};
 use super::board::{self, BoardView};
-use super::frame::{Answer, Frame, Origins, Surveys, Ui, encoded};
+use super::filters::{Origins, Surveys};
+use super::frame::{Answer, Frame, Ui, encoded};
 use super::goals::Goals;
 use super::trends;
 use super::words::Tongue;

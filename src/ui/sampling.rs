@@ -4,7 +4,8 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 
-use super::frame::{Answer, Frame, Origins, Surveys, Ui};
+use super::filters::{Origins, Surveys};
+use super::frame::{Answer, Frame, Ui};
 use super::words::Tongue;
 use crate::scoring::Verdict;
 use crate::store::rules::SamplingRow;

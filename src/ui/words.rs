@@ -140,6 +140,12 @@ pub(super) fn spoken(name: &str) -> String {
     text
 }
 
+/// A time in UTC.
+pub(super) fn moment(us: i64) -> String {
+    jiff::Timestamp::from_microsecond(us)
+        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

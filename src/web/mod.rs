@@ -5,6 +5,7 @@
 mod fragments;
 mod listen;
 mod oidc;
+mod reasons;
 mod session;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 pub use fragments::Fragments;
 use listen::Listener;
 pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
+pub use reasons::Reasons;
 pub use session::{SignedIn, Source, begin, end, guard, local_path};
 
 use crate::access::{Access, Guesses, SessionRules};
@@ -43,6 +45,8 @@ pub struct WebState {
     pub guesses: Arc<Mutex<Guesses>>,
     /// Parts of pages that many have open.
     pub fragments: Fragments,
+    /// Why people look at the calls whose pages they have open.
+    pub reasons: Reasons,
     results: Arc<Mutex<Current>>,
 }
 
@@ -72,6 +76,7 @@ impl WebState {
             results,
             guesses: Arc::default(),
             fragments: Fragments::default(),
+            reasons: Reasons::default(),
             sign_on,
             parts,
             ears,

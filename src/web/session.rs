@@ -16,7 +16,7 @@ use crate::domain::{UserId, Viewer};
 
 /// What a page may load and do: what comes from here, and nothing written into it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+                      connect-src 'self'; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A request of somebody who has signed in.
 #[derive(Clone, Debug)]

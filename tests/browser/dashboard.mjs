@@ -7,10 +7,10 @@ import { accessible, done, expect, fault, fits, watched } from './watch.mjs';
 
 const { BASE, PASSWORD, PROGRAM, SIP, PICTURES } = process.env;
 const PAGES = {
-  supervisor: ['/overview', '/agents', '/agents/agent-01', '/queues', '/queues/support', '/why', '/journey', '/sampling', '/mystery', '/running'],
+  supervisor: ['/overview', '/agents', '/agents/agent-01', '/queues', '/queues/support', '/why', '/journey', '/sampling', '/mystery', '/running', '/preview/service'],
   agent: ['/my-weeks'],
-  quality: ['/calls'],
-  admin: ['/operations'],
+  quality: ['/tasks', '/calls', '/preview/short'],
+  admin: ['/operations', '/users', '/policy', '/audit', '/preview/service'],
 };
 const PAST = 'origin=test&period=2026-Q4';
 
@@ -50,7 +50,8 @@ for (const [role, pages] of Object.entries(PAGES)) {
     await page.goto(`${path}?${PAST}&lang=en`);
   }
   // What other roles see is refused.
-  for (const path of Object.values(PAGES).flat().filter((path) => !pages.includes(path))) {
+  const others = Object.values(PAGES).flat().filter((path) => !pages.includes(path));
+  for (const path of others.filter((path) => role === 'agent' || !path.startsWith('/preview'))) {
     const response = await page.request.get(path);
     expect(response.status() === 403, path, `the role of ${role} gets ${response.status()}`);
   }
@@ -59,14 +60,16 @@ for (const [role, pages] of Object.entries(PAGES)) {
 
 // On a phone, and in the dark.
 {
-  const page = await signIn('supervisor', { viewport: { width: 375, height: 740 }, colorScheme: 'dark' });
-  for (const path of PAGES.supervisor) {
-    await page.goto(`${path}?${PAST}`);
-    await fits(page, `${path} on a phone`);
-    await accessible(page, `${path} in the dark`);
-    await picture(page, `phone${path.replaceAll('/', '-')}`);
+  for (const [role, pages] of Object.entries(PAGES)) {
+    const page = await signIn(role, { viewport: { width: 375, height: 740 }, colorScheme: 'dark' });
+    for (const path of pages) {
+      await page.goto(`${path}?${PAST}`);
+      await fits(page, `${path} on a phone`);
+      await accessible(page, `${path} in the dark`);
+      await picture(page, `phone-${role}${path.replaceAll('/', '-')}`);
+    }
+    await page.context().close();
   }
-  await page.context().close();
 }
 
 const page = await signIn('supervisor');

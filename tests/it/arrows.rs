@@ -18,7 +18,12 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("access", &["domain", "config"]),
     ("call", &["domain", "config", "selection", "sip", "media", "speech", "prompts", "dialogue", "store"]),
     ("outgoing", &["domain", "config", "store", "call"]),
-    ("ui", &["domain", "config", "scoring", "dialogue", "speech", "store", "call", "access", "story", "web"]),
+    (
+        "ui",
+        &[
+            "domain", "config", "scoring", "prompts", "dialogue", "speech", "store", "call", "access", "story", "web",
+        ],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

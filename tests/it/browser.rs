@@ -86,3 +86,37 @@ fn every_page_is_clean_for_every_role() {
         ],
     );
 }
+
+#[test]
+fn people_come_in_by_single_sign_on() {
+    let (web, provider) = (free_port(), free_port());
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("oidc.secret"), "a secret for tests\n").expect("a secret");
+    let text = format!(
+        r#"{}
+[web]
+listen = "127.0.0.1:{web}"
+public_url = "http://127.0.0.1:{web}"
+[web.oidc]
+issuer = "http://127.0.0.1:{provider}"
+client_id = "aftercall"
+client_secret_file = "oidc.secret"
+roles = [{{ group = "team-leads", role = "supervisor" }}, {{ group = "agents", role = "agent" }}]
+"#,
+        config()
+    );
+    std::fs::write(dir.path().join("aftercall.toml"), text).expect("the configuration is written");
+    let site = Site::of(App::in_dir(dir));
+    let base = format!("http://127.0.0.1:{web}");
+    drive("sign-on.mjs", &[("BASE", base.as_str()), ("PROVIDER_PORT", &provider.to_string())]);
+    let users = site.app.ask(&["user", "list"]);
+    assert!(users.contains("lead") && users.contains("agent-01") && !users.contains("stranger"), "{users}");
+    let log = site.app.log();
+    assert!(!log.contains("stranger"), "the log names nobody: {log}");
+}
+
+/// A port that nobody had a moment ago: the provider has to be told ours, and we its, before either listens.
+fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    socket.local_addr().expect("an address").port()
+}

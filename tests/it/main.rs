@@ -19,5 +19,7 @@ mod speech_workers;
 mod survey;
 mod torture;
 mod voice;
+mod voice_chaos;
+mod voice_rescore;
 mod web;
 mod web_client;

@@ -161,3 +161,49 @@ fn a_trunk_may_ask_for_a_password() {
     let wrong = "> INVITE sdp\n< 401 auth\n> ACK branch=last\n> INVITE new sdp |[authentication]\n< 401\n> ACK branch=last";
     run(app.udp, "sig", wrong, &["-au", "pbx", "-ap", "guess"]);
 }
+
+#[test]
+fn a_request_that_came_by_two_ways_is_merged() {
+    // A reliable 180 keeps the first one open (RFC 3261 §8.2.2.2).
+    let app = App::start();
+    play(
+        &app,
+        "media",
+        "> INVITE sdp new cseq=1 branch=z9hG4bK-first |Require: 100rel\n< 100 maybe\n< 180 |RSeq: [0-9]+\n\
+         > INVITE sdp new cseq=1 branch=z9hG4bK-second |Require: 100rel\n< 482\n\
+         > ACK new branch=z9hG4bK-second\n\
+         > CANCEL new branch=z9hG4bK-first\n< 200\n< 487\n> ACK new branch=z9hG4bK-first",
+    );
+    let rows = app.wait_for_calls("disposition", |rows| !rows.is_empty());
+    assert_eq!(rows, ["failed"], "there was one call");
+}
+
+#[test]
+fn another_version_is_told_so() {
+    let app = App::start();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(crate::harness::PATIENCE)).expect("a deadline");
+    let own = socket.local_addr().expect("an address");
+    let request = format!(
+        "INVITE sip:media@{} SIP/7.0\r\nVia: SIP/7.0/UDP {own};branch=z9hG4bK-7\r\nMax-Forwards: 70\r\nFrom: <sip:t@{own}>;tag=1\r\n\
+         To: <sip:media@{}>\r\nCall-ID: seven@{own}\r\nCSeq: 1 INVITE\r\nContact: <sip:t@{own}>\r\nContent-Length: 0\r\n\r\n",
+        app.udp, app.udp
+    );
+    socket.send_to(request.as_bytes(), app.udp).expect("a request");
+    let mut answer = [0; 2048];
+    let (len, _) = socket.recv_from(&mut answer).expect("an answer");
+    let answer = String::from_utf8_lossy(&answer[..len]);
+    assert!(answer.starts_with("SIP/2.0 505 "), "{answer}");
+}
+
+#[test]
+fn the_same_over_ipv6() {
+    let port = crate::scenario::free_port();
+    let six = format!("[[listener]]\ntransport = \"udp\"\nbind = \"[::1]:{port}\"\n\n[[trunk]]");
+    let config = config().replacen("[[trunk]]", &six, 1);
+    let app = App::with(&config.replace("[\"127.0.0.0/8\"]", "[\"127.0.0.0/8\", \"::1/128\"]"));
+    let here = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port));
+    let script = "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\n< BYE |Reason: SIP;cause=200\n> 200";
+    run(here, "sig", script, &["-i", "::1"]);
+    assert_eq!(app.wait_for_calls("disposition", |rows| !rows.is_empty()).len(), 1);
+}

@@ -7,7 +7,7 @@ use crate::caller::{Caller, at, call};
 use crate::harness::{App, config, repository};
 
 /// The test configuration with ears.
-fn listening() -> String {
+pub(crate) fn listening() -> String {
     let models = repository("config/speech-models.toml");
     let library = repository("var/speech/libvosk.so");
     let ears = format!("models = \"{}\"\nlibrary = \"{}\"", models.display(), library.display());
@@ -16,42 +16,42 @@ fn listening() -> String {
         .replace("short = \"short\"", "short = \"short\", words = \"words\"")
 }
 
-fn start() -> App {
+pub(crate) fn start() -> App {
     let app = App::with(&listening());
     app.wait_for_page("/readyz", "speech: en ready");
     app
 }
 
-fn say(word: &str) -> String {
+pub(crate) fn say(word: &str) -> String {
     format!("quiet 1500ms; speak {}", repository(&format!("tests/voices/en/{word}.wav")).display())
 }
 
-fn speaker(app: &App, user: &str, name: &str, steps: &[String]) -> Caller {
+pub(crate) fn speaker(app: &App, user: &str, name: &str, steps: &[String]) -> Caller {
     call(&at(app, user), name, &steps.join("; "), &["--header", "X-Agent-Id: anna"])
 }
 
-fn bye() -> String {
+pub(crate) fn bye() -> String {
     "bye".into()
 }
 
-fn press(keys: &str) -> String {
+pub(crate) fn press(keys: &str) -> String {
     format!("quiet 1500ms; press {keys}")
 }
 
-fn row(app: &App, name: &str) -> String {
+pub(crate) fn row(app: &App, name: &str) -> String {
     let rows = app.wait_for_calls("call_ref,answers,disposition", |rows| {
         rows.iter().any(|row| row.starts_with(&format!("{name},")) && !row.ends_with(','))
     });
     rows.into_iter().find(|row| row.starts_with(&format!("{name},"))).unwrap_or_default()
 }
 
-fn story(app: &App, name: &str) -> String {
+pub(crate) fn story(app: &App, name: &str) -> String {
     let id = app.ask(&["calls", "--csv", "--columns", "id", "--call-ref", name]);
     id.lines().nth(1).map(|id| app.ask(&["calls", id])).unwrap_or_default()
 }
 
 #[track_caller]
-fn tells(story: &str, parts: &[&str]) {
+pub(crate) fn tells(story: &str, parts: &[&str]) {
     let mut rest = story;
     for part in parts {
         let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} where it should be in\n{story}"));
@@ -130,7 +130,7 @@ fn a_recogniser_that_dies_costs_nobody_the_call() {
 }
 
 /// Waits until somebody is being heard.
-fn wait_for_streams(app: &App) {
+pub(crate) fn wait_for_streams(app: &App) {
     const GAUGE: &str = "aftercall_speech_streams{language=\"en\"} ";
     let start = std::time::Instant::now();
     loop {
@@ -145,7 +145,7 @@ fn wait_for_streams(app: &App) {
 }
 
 /// The recogniser processes of this service.
-fn recognisers(app: &App) -> Vec<String> {
+pub(crate) fn recognisers(app: &App) -> Vec<String> {
     let children = Command::new("ps").args(["--ppid", &app.pid().to_string(), "-o", "pid="]).output();
     let children = children.expect("ps runs");
     let pids: Vec<String> =

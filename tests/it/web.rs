@@ -1,6 +1,10 @@
 //! The dashboard as a browser meets it: signing in, who sees which page, and what every answer carries.
 
+use std::net::TcpStream;
+use std::process::Command;
+
 use crate::harness::site::{PASSWORD, Site};
+use crate::harness::{App, config};
 
 #[test]
 fn each_role_sees_its_pages_and_no_others() {
@@ -11,20 +15,25 @@ fn each_role_sees_its_pages_and_no_others() {
         ("kim", &["quality"]),
         ("adm", &["admin"]),
     ];
-    let pages = [
-        ("/my-weeks", "ann"),
-        ("/overview", "sue"),
-        ("/agents", "sue"),
-        ("/agents/anna", "sue"),
-        ("/queues", "sue"),
-        ("/queues/sales", "sue"),
-        ("/why", "sue"),
-        ("/journey", "sue"),
-        ("/sampling", "sue"),
-        ("/mystery", "sue"),
-        ("/running", "sue"),
-        ("/calls", "kim"),
-        ("/operations", "adm"),
+    let pages: [(&str, &[&str]); 18] = [
+        ("/my-weeks", &["ann"]),
+        ("/overview", &["sue"]),
+        ("/agents", &["sue"]),
+        ("/agents/anna", &["sue"]),
+        ("/queues", &["sue"]),
+        ("/queues/sales", &["sue"]),
+        ("/why", &["sue"]),
+        ("/journey", &["sue"]),
+        ("/sampling", &["sue"]),
+        ("/mystery", &["sue"]),
+        ("/running", &["sue"]),
+        ("/calls", &["kim"]),
+        ("/tasks", &["kim"]),
+        ("/preview/short", &["sue", "kim", "adm"]),
+        ("/operations", &["adm"]),
+        ("/users", &["adm"]),
+        ("/policy", &["adm"]),
+        ("/audit", &["adm"]),
     ];
     for (path, _) in pages {
         let reply = site.get(path, "");
@@ -35,12 +44,12 @@ fn each_role_sees_its_pages_and_no_others() {
         site.add(name, role);
         let cookie = site.sign_in(name);
         for (path, who) in pages {
-            let reply = site.get(path, &cookie);
-            assert_eq!(reply.status, if who == name { 200 } else { 403 }, "{path} as {name}: {}", reply.body);
+            let (reply, sees) = (site.get(path, &cookie), who.contains(&name));
+            assert_eq!(reply.status, if sees { 200 } else { 403 }, "{path} as {name}: {}", reply.body);
             let link = format!("href=\"{}\"", path.split('?').next().unwrap_or_default());
             let linked = reply.body.contains(&link) || path.matches('/').count() > 1;
-            assert!(who != name || linked, "{path} has a link for {name}");
-            assert!(who == name || !reply.body.contains(&link), "{path} has no link for {name}");
+            assert!(!sees || linked, "{path} has a link for {name}");
+            assert!(sees || !reply.body.contains(&link), "{path} has no link for {name}");
         }
         assert_eq!(site.get("/nowhere", &cookie).status, 404);
         let dutch = site.get("/?lang=nl", &cookie);
@@ -118,4 +127,126 @@ fn guessing_is_slowed_and_a_link_works_once() {
     assert_eq!(site.get("/calls", &lee).status, 303);
     assert!(site.app.ask(&["user", "list"]).contains("disabled"));
     assert!(!site.app.run(&["user", "link", "kim"]).status.success());
+}
+
+#[test]
+fn the_administration_lets_people_in_and_shuts_them_out_on_record() {
+    let site = Site::start();
+    for (name, role) in [("adm", "admin"), ("kim", "quality")] {
+        site.add(name, &[role]);
+    }
+    let (adm, kim) = (site.sign_in("adm"), site.sign_in("kim"));
+    let refused = |body: &str, why: &str| {
+        let reply = site.post("/users", &adm, body);
+        assert_eq!(reply.status, 400, "{body}");
+        assert!(reply.body.contains(why), "{body}: {}", reply.body);
+    };
+    refused("name=a+b&role=quality", "A name has");
+    refused("name=bob&role=agent", "wants an agent");
+    refused("name=bob&role=quality&agent=anna", "wants an agent");
+    refused("name=bob&role=quality&teams=north", "Only supervisors");
+    refused("name=kim&role=quality", "already");
+    for body in ["name=bob&role=admin", ""] {
+        assert_eq!(site.post("/users", &kim, body).status, 403, "not for the role of quality");
+    }
+    let token = |body: &str| {
+        let link = body.split("/sign-in/once?token=").nth(1).expect("a link is shown");
+        link.split('<').next().unwrap_or_default().to_owned()
+    };
+    let made = site.post("/users", &adm, "name=bob&role=supervisor&teams=north%2C+south");
+    assert_eq!(made.status, 200);
+    let path = format!("/sign-in/once?token={}", token(&made.body));
+    let bob = site.get(&path, "").cookie();
+    assert_eq!(site.get("/overview", &bob).status, 200);
+    assert_eq!(site.get(&path, "").status, 401, "it was used");
+    let list = site.get("/users", &adm).body;
+    assert!(list.contains("north, south") && !list.contains("token="), "shown once: {list}");
+
+    let change = |name: &str, action: &str| {
+        site.post("/users/change", &adm, &format!("name={name}&action={action}")).status
+    };
+    assert_eq!(change("bob", "sessions"), 303);
+    assert_eq!(site.get("/overview", &bob).status, 303, "the session is over");
+    let again = site.post("/users/change", &adm, "name=bob&action=link");
+    let bob = site.get(&format!("/sign-in/once?token={}", token(&again.body)), "").cookie();
+    assert_eq!(site.get("/overview", &bob).status, 200);
+    assert_eq!(change("bob", "disable"), 303);
+    assert_eq!(site.get("/overview", &bob).status, 303, "who is disabled is out at once");
+    assert_eq!((change("adm", "disable"), change("bob", "link"), change("kim", "promote")), (400, 400, 404));
+
+    let log = site.get("/audit", &adm).body;
+    for line in ["bob supervisor north south", "Made a link to sign in", "Signed a user out", "Disabled a user"] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    let narrow = site.get("/audit?what=user_disable", &adm).body;
+    assert!(narrow.contains(">bob<") && !narrow.contains("north south"), "{narrow}");
+    assert!(site.get("/audit?day=2001-01-01", &adm).body.contains("No line fits"));
+    assert_eq!(site.get("/audit?day=yesterday", &adm).status, 400);
+    let checked = site.post("/audit", &adm, "").body;
+    assert!(checked.contains("each follows from the one before"), "{checked}");
+    assert_eq!(site.post("/audit", &kim, "").status, 403);
+}
+
+#[test]
+fn it_speaks_tls_by_configuration_and_bounds_its_connections() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(dir.path())
+        .output()
+        .expect("openssl runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let text = format!(
+        "{}\n[web]\nlisten = \"127.0.0.1:0\"\nconnections_max = 3\n\
+         [web.tls]\ncertificate_file = \"certificate.pem\"\nkey_file = \"key.pem\"\n",
+        config()
+    );
+    std::fs::write(dir.path().join("aftercall.toml"), text).expect("the configuration is written");
+    let site = Site::of(App::in_dir(dir));
+    site.add("sue", &["supervisor"]);
+    let pem = std::fs::read(site.app.dir.path().join("certificate.pem")).expect("a certificate");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let certificate = reqwest::Certificate::from_pem(&pem).expect("a certificate");
+        let client = || {
+            reqwest::Client::builder()
+                .add_root_certificate(certificate.clone())
+                .redirect(reqwest::redirect::Policy::none())
+                .pool_max_idle_per_host(0)
+                .build()
+                .expect("a client")
+        };
+        let base = format!("https://{}", site.address);
+        let form = format!("name=sue&password={}", PASSWORD.replace(' ', "+"));
+        let request = client().post(format!("{base}/sign-in")).header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        let reply = request.send().await.expect("an answer over TLS");
+        assert_eq!(reply.status(), 303);
+        let cookie = reply.headers()["set-cookie"].to_str().expect("text").to_owned();
+        assert!(cookie.starts_with("__Host-aftercall=") && cookie.contains("Secure"), "{cookie}");
+        assert!(reply.headers().contains_key("strict-transport-security"));
+
+        // Three who say nothing take all places; the next is closed at once, and there is room again when they go.
+        let idle: Vec<_> = (0..3).map(|_| TcpStream::connect(site.address).expect("a connection")).collect();
+        let refused = async || client().get(format!("{base}/sign-in")).send().await.is_err();
+        while !refused().await {
+            tokio::task::yield_now().await; // The three have not been taken in yet.
+        }
+        drop(idle);
+        while refused().await {
+            tokio::task::yield_now().await;
+        }
+    });
 }

@@ -70,7 +70,7 @@ fn grammars(global: &Global) -> anyhow::Result<Grammars> {
     })
 }
 
-/// What hears in `test` and `eval`: the same recognisers and grammars as in `serve`.
+/// What hears in `test`, `eval` and `rescore`: the same recognisers and grammars as in `serve`.
 struct Hearers {
     pool: Arc<Pool>,
     grammars: Arc<Grammars>,
@@ -81,32 +81,50 @@ const LOADING_MAX: Duration = Duration::from_secs(60);
 /// In a measurement a late answer is worth more than none.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Starts the recognisers of one language; `None`, and the reason on standard error, when there are none.
-async fn hearers(global: &Global, language: &Language) -> anyhow::Result<Option<Hearers>> {
-    let (mut config, models) = settings(global)?;
+/// Which of the configured models are to hear.
+#[derive(Clone, Copy, Debug)]
+enum Wanted<'a> {
+    /// That of a language.
+    Language(&'a Language),
+    /// The one of this name, also where another one comes first.
+    Model(&'a str),
+    /// One for each language.
+    All,
+}
+
+/// Starts recognisers; `None`, and the reason on standard error, when there are none.
+async fn hearers(global: &Global, wanted: Wanted<'_>) -> anyhow::Result<Option<Hearers>> {
+    let (mut config, mut models) = settings(global)?;
     let grammars = grammars(global)?;
     (config.deadline, config.hung_after) = (PATIENCE, PATIENCE);
-    let mut found = match installed(&config, &models, &global.data) {
+    match wanted {
+        Wanted::Language(language) => models.model.retain(|model| model.language == *language),
+        Wanted::Model(name) => models.model.retain(|model| model.name == name),
+        Wanted::All => {}
+    }
+    let what = match wanted {
+        Wanted::Language(language) => format!("model for {language}"),
+        Wanted::Model(name) => format!("model {name} in the file of models"),
+        Wanted::All => "model in the file of models".to_owned(),
+    };
+    if models.model.is_empty() {
+        eprintln!("aftercall speech: there is no {what}");
+        return Ok(None);
+    }
+    let found = match installed(&config, &models, &global.data) {
         Ok(found) => found,
         Err(why) => {
             eprintln!("aftercall speech: {why}");
             return Ok(None);
         }
     };
-    found.retain(|one| one.model.language == *language);
-    if found.is_empty() {
-        eprintln!("aftercall speech: there is no model for {language}");
-        return Ok(None);
-    }
     let found = {
         let (config, grammars) = (config.clone(), grammars.clone());
         tokio::task::spawn_blocking(move || fit(&config, found, &grammars)).await?
     };
     let pool = Pool::start(&config, &found);
-    if !pool.settled(LOADING_MAX).await {
-        eprintln!(
-            "aftercall speech: the model of {language} does not work: `aftercall speech check` says why"
-        );
+    if found.is_empty() || !pool.settled(LOADING_MAX).await {
+        eprintln!("aftercall speech: not every model works: `aftercall speech check` says why");
         return Ok(None);
     }
     Ok(Some(Hearers { pool: Arc::new(pool), grammars: Arc::new(grammars) }))

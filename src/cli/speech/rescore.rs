@@ -3,22 +3,18 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use comfy_table::Table;
 use jiff::Timestamp;
 
+use super::{Hearers, Wanted};
 use crate::cli::Global;
 use crate::config;
 use crate::domain::{Entry, Fact, Hearing};
-use crate::speech::check::fit;
-use crate::speech::{Pool, installed, session};
+use crate::speech::session;
 use crate::store::{Batch, Kept, Privacy, Store, Vault};
 use crate::story::meant;
-
-/// How long recognisers may take to load their models.
-const READY_MAX: Duration = Duration::from_secs(60);
 
 /// Options.
 #[derive(Debug, clap::Args)]
@@ -44,18 +40,11 @@ pub(super) struct Args {
 
 /// Hears kept audio again and shows what would change.
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
-    let mut config = config::read(&global.config)?;
-    let mut models = config::speech_models(&global.config, &mut config.speech)?;
-    if let Some(name) = &args.model {
-        models.model.retain(|model| model.name == *name);
-        anyhow::ensure!(!models.model.is_empty(), "there is no model {name} in the file of models");
-    }
-    let grammars = super::grammars(global)?;
-    let found = installed::installed(&config.speech, &models, &global.data)?;
-    let (speech, words) = (config.speech.clone(), grammars.clone());
-    let found = tokio::task::spawn_blocking(move || fit(&speech, found, &words)).await?;
-    let pool = Pool::start(&config.speech, &found);
-    pool.settled(READY_MAX).await;
+    let config = config::read(&global.config)?;
+    let wanted = args.model.as_deref().map_or(Wanted::All, Wanted::Model);
+    let Some(Hearers { pool, grammars }) = super::hearers(global, wanted).await? else {
+        return Ok(ExitCode::from(3));
+    };
 
     let views = crate::cli::open_views(global).await?;
     let privacy =
@@ -73,7 +62,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         };
         let grammar = args.grammar.as_deref().unwrap_or(&kept.hearing.grammar);
         let language = &kept.hearing.language;
-        let hearing = session::hear(&pool, &grammars, language, grammar, None, &samples)
+        let hearing = session::hear(pool.as_ref(), &grammars, language, grammar, None, &samples)
             .await
             .with_context(|| format!("a recording in {language} with {grammar}"))?;
         readings.push((kept, hearing));

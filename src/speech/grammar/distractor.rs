@@ -25,6 +25,26 @@ pub(super) fn choose(words: &[String], answers: &BTreeSet<&str>, count_max: usiz
     words.iter().filter(|word| apart(word)).take(count_max).cloned().collect()
 }
 
+/// The words, those first that look and sound most like a word of the answers.
+///
+/// They are what an answer can be mistaken for: one that is still heard among them needs no other witness, and a word
+/// unlike all answers costs time and tells nothing.
+pub(super) fn nearest_first(words: &[&String], answers: &BTreeSet<&str>) -> Vec<String> {
+    let answers: Vec<(&str, String)> = answers.iter().map(|answer| (*answer, sound(answer))).collect();
+    let apart_pm = |one: &str, other: &str| {
+        let longer = one.chars().count().max(other.chars().count()).max(1);
+        edits(one, other) * 1000 / longer
+    };
+    let distance = |word: &String| {
+        let code = sound(word);
+        let one = |(answer, its_code): &(&str, String)| apart_pm(word, answer) + apart_pm(&code, its_code);
+        answers.iter().map(one).min().unwrap_or(usize::MAX)
+    };
+    let mut nearest: Vec<String> = words.iter().copied().cloned().collect();
+    nearest.sort_by_cached_key(distance);
+    nearest
+}
+
 fn far(one: &str, other: &str, apart_pm: usize) -> bool {
     let longer = one.chars().count().max(other.chars().count());
     edits(one, other) * 1000 >= longer * apart_pm
@@ -93,6 +113,16 @@ mod tests {
             BTreeSet::from(["four", "eight", "three", "six", "two", "one", "nine", "seven", "five", "no"]);
         assert_eq!(choose(&words, &answers, 10), ["window", "company", "table"]);
         assert_eq!(choose(&words, &answers, 2).len(), 2);
+    }
+
+    #[test]
+    fn the_nearest_are_what_an_answer_can_be_mistaken_for() {
+        let words = ["window", "table", "tree", "tin", "company", "fine"].map(str::to_owned);
+        let words: Vec<&String> = words.iter().collect();
+        let answers = BTreeSet::from(["three", "ten", "five"]);
+        let nearest = nearest_first(&words, &answers);
+        assert_eq!(nearest[..3], ["tree", "tin", "fine"].map(str::to_owned));
+        assert_eq!(nearest.len(), words.len());
     }
 
     #[test]

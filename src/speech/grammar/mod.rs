@@ -21,7 +21,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use fault::{GrammarError, GrammarFault, NAMESPACE};
 
@@ -51,13 +51,15 @@ struct Grammar {
     /// Those that a small model listens for first.
     short: Vec<String>,
     meanings: Vec<Meaning>,
+    /// The language's distractors, those first that are most like the short phrases: from its first use on.
+    rivals: OnceLock<Vec<String>>,
 }
 
 impl Grammar {
     fn new(phrases: BTreeMap<String, Meaning>, short: Vec<String>) -> Self {
         let meanings: BTreeSet<&Meaning> = phrases.values().collect();
         let meanings = meanings.into_iter().cloned().collect();
-        Self { phrases, short, meanings }
+        Self { phrases, short, meanings, rivals: OnceLock::new() }
     }
 }
 
@@ -171,16 +173,28 @@ impl Grammars {
         (!list.is_empty()).then(|| Vocabulary::Phrases(list.into()))
     }
 
-    /// The plain forms among all the other words that the language's list of distractors has. What is still heard as
-    /// the same answer among so many has a witness. Only words of the answers themselves are left out.
+    /// The plain forms among those words of the language's list of distractors that are most like them, at most so
+    /// many. What is still heard as the same answer among these has a witness. Only words of the answers themselves are
+    /// left out.
     #[must_use]
-    pub fn wide(&self, language: &Language, grammar: &str, lexicon: &Lexicon) -> Option<Vocabulary> {
+    pub fn wide(
+        &self,
+        language: &Language,
+        grammar: &str,
+        lexicon: &Lexicon,
+        words_max: usize,
+    ) -> Option<Vocabulary> {
         let set = self.set(language)?;
         let grammar = set.grammars.get(grammar)?;
-        let own: BTreeSet<&str> = grammar.short.iter().flat_map(|phrase| phrase.split(' ')).collect();
-        let others = set.distractors.iter().filter(|word| !own.contains(word.as_str()));
-        let list: Vec<String> =
-            grammar.short.iter().chain(others).filter(|phrase| lexicon.knows(phrase)).cloned().collect();
+        let rivals = grammar.rivals.get_or_init(|| {
+            let own: BTreeSet<&str> = grammar.short.iter().flat_map(|phrase| phrase.split(' ')).collect();
+            let others: Vec<&String> =
+                set.distractors.iter().filter(|it| !own.contains(it.as_str())).collect();
+            distractor::nearest_first(&others, &own)
+        });
+        let rivals = rivals.iter().filter(|word| lexicon.knows(word)).take(words_max);
+        let plain = grammar.short.iter().filter(|phrase| lexicon.knows(phrase));
+        let list: Vec<String> = plain.chain(rivals).cloned().collect();
         (!list.is_empty()).then(|| Vocabulary::Phrases(list.into()))
     }
 

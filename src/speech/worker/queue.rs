@@ -1,5 +1,6 @@
-//! Which utterance is heard next: the one that waited longest, live ones before all others, none by two threads at
-//! once.
+//! Which utterance is heard next: one that is over and that a caller waits for, the first to end first and to its end;
+//! then, of those that callers are still speaking, the one that waited longest; then all others. None is heard by two
+//! threads at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ pub(super) struct Task<E> {
     pub(super) audio: Vec<i16>,
     /// Whether that was all of it, and it was the last.
     pub(super) finish: bool,
+    /// Whether a caller had said all of it when the turn began: it goes on before others that are over.
+    ended: bool,
     /// Whether an answer was given: the utterance is gone.
     pub(super) over: bool,
 }
@@ -52,6 +55,8 @@ enum Place {
 
 struct Lines<E> {
     streams: HashMap<u32, Stream<E>>,
+    /// Live and over. One that waited in `live` when it ended stands in both: it is taken from the first that comes.
+    ending: VecDeque<u32>,
     live: VecDeque<u32>,
     background: VecDeque<u32>,
     /// What each thread is at, and since when.
@@ -68,6 +73,7 @@ impl<E> Queue<E> {
     pub(super) fn new(threads: usize) -> Self {
         let lines = Lines {
             streams: HashMap::new(),
+            ending: VecDeque::new(),
             live: VecDeque::new(),
             background: VecDeque::new(),
             running: vec![None; threads],
@@ -119,7 +125,13 @@ impl<E> Queue<E> {
                 }
                 stream.waiting.extend(samples);
             }
-            Work::Finish => stream.finish = true,
+            Work::Finish => {
+                stream.finish = true;
+                if stream.place == Place::Waiting && !stream.background {
+                    lines.ending.push_back(number);
+                    return None;
+                }
+            }
         }
         if stream.place == Place::Idle {
             lines.line_up(number);
@@ -148,13 +160,16 @@ impl<E> Queue<E> {
     pub(super) fn take(&self, slot: usize) -> Option<Task<E>> {
         let mut lines = self.lock();
         loop {
-            let next = lines.live.pop_front().or_else(|| lines.background.pop_front());
+            let Lines { ending, live, background, .. } = &mut *lines;
+            let next = [ending, live, background].into_iter().find_map(VecDeque::pop_front);
             let Some(number) = next else {
                 lines = self.more.wait(lines).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            // One that was dropped while it waited is not there any more.
-            let Some(stream) = lines.streams.get_mut(&number) else { continue };
+            // One that was dropped while it waited is not there any more, or has been taken out of another line.
+            let Some(stream) = lines.streams.get_mut(&number).filter(|it| it.place == Place::Waiting) else {
+                continue;
+            };
             stream.place = Place::Running;
             let count = stream.waiting.len().min(STEP);
             let task = Task {
@@ -163,6 +178,7 @@ impl<E> Queue<E> {
                 phrases: stream.phrases.take(),
                 audio: stream.waiting.drain(..count).collect(),
                 finish: stream.finish && stream.waiting.is_empty(),
+                ended: stream.finish && !stream.background,
                 over: false,
             };
             let background = stream.background;
@@ -175,7 +191,7 @@ impl<E> Queue<E> {
     pub(super) fn give_back(&self, slot: usize, task: Task<E>) {
         let mut lines = self.lock();
         lines.running[slot] = None;
-        let Task { stream: number, ear, over, .. } = task;
+        let Task { stream: number, ear, over, ended, .. } = task;
         let Some(stream) = lines.streams.get_mut(&number) else { return };
         if over || stream.place == Place::Unwanted {
             lines.streams.remove(&number);
@@ -185,11 +201,16 @@ impl<E> Queue<E> {
         }
         stream.ear = ear;
         stream.place = Place::Idle;
-        if stream.finish || !stream.waiting.is_empty() {
+        if ended {
+            stream.place = Place::Waiting;
+            lines.ending.push_front(number);
+        } else if stream.finish || !stream.waiting.is_empty() {
             lines.line_up(number);
-            drop(lines);
-            self.more.notify_one();
+        } else {
+            return;
         }
+        drop(lines);
+        self.more.notify_one();
     }
 }
 
@@ -197,8 +218,11 @@ impl<E> Lines<E> {
     fn line_up(&mut self, number: u32) {
         let Some(stream) = self.streams.get_mut(&number) else { return };
         stream.place = Place::Waiting;
-        let line = if stream.background { &mut self.background } else { &mut self.live };
-        line.push_back(number);
+        match (stream.background, stream.finish) {
+            (true, _) => self.background.push_back(number),
+            (false, false) => self.live.push_back(number),
+            (false, true) => self.ending.push_back(number),
+        }
     }
 
     fn forget(&mut self, number: u32) {

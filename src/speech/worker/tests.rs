@@ -120,6 +120,27 @@ fn utterances_are_heard_side_by_side_and_in_order() {
 }
 
 #[test]
+fn what_is_over_is_heard_first_and_to_its_end() {
+    let queue: Queue<()> = Queue::new(1);
+    let audio = || Work::Audio(vec![1; 2 * STEP]);
+    for (stream, background) in [(1, true), (2, false), (3, false), (4, false)] {
+        assert_eq!(queue.open(stream, background, None, 10), None);
+        assert_eq!(queue.add(stream, audio()), None);
+    }
+    for stream in [4, 1, 3] {
+        assert_eq!(queue.add(stream, Work::Finish), None);
+    }
+    let mut order = Vec::new();
+    while order.len() < 8 {
+        let mut task = queue.take(0).unwrap();
+        order.push(task.stream);
+        task.over = task.finish;
+        queue.give_back(0, task);
+    }
+    assert_eq!(order, [4, 4, 3, 3, 2, 2, 1, 1]);
+}
+
+#[test]
 fn what_would_hurt_the_library_never_reaches_it() {
     let mut client = Client::start(1);
     let bad = [&["bb"][..], &["\""], &["a\"b"], &["<eps>"], &[" "], &["a  b"], &["#0"], &[""]];

@@ -27,11 +27,13 @@ pub enum View {
     TaskChange,
     TaskNumber,
     Messages,
+    Audit,
+    AuditChain,
 }
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Overview,
         Self::Agents,
         Self::Agent,
@@ -49,6 +51,8 @@ impl View {
         Self::TaskChange,
         Self::TaskNumber,
         Self::Messages,
+        Self::Audit,
+        Self::AuditChain,
     ];
 
     /// The name in the audit log.
@@ -72,6 +76,8 @@ impl View {
             Self::TaskChange => "task_change",
             Self::TaskNumber => "task_number",
             Self::Messages => "messages",
+            Self::Audit => "audit",
+            Self::AuditChain => "audit_chain",
         }
     }
 
@@ -95,7 +101,7 @@ impl View {
             | Self::Tasks
             | Self::TaskChange
             | Self::TaskNumber => Role::Quality,
-            Self::Messages => Role::Admin,
+            Self::Messages | Self::Audit | Self::AuditChain => Role::Admin,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use super::board::{borrowed, reasons, scores, shrunk};
+use super::board::{borrowed, reasons, scores, shrunk, standing};
 use super::read::{self, Of, Shown, Tally};
 use super::{
     AgentDetail, AgentRow, Agents, Beside, Board, Chart, ChartPoint, DayPoint, Denied, Mystery, MysteryRow,
@@ -85,8 +85,11 @@ impl Results {
             shrunk: pulled.get(name).copied().flatten(),
         };
         let mut rows: Vec<AgentRow> = names.iter().copied().filter(sees).map(row).collect();
-        let rank = |row: &AgentRow| row.shrunk.map_or(f64::NEG_INFINITY, |shrunk| shrunk.estimate.value);
-        rows.sort_by(|a, b| rank(b).total_cmp(&rank(a))); // Stable: by name among equals.
+        // Stable: by name among equals.
+        rows.sort_by(|a, b| {
+            let (a, b) = (standing(a.shrunk.as_ref()), standing(b.shrunk.as_ref()));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
         let teams = self
             .policy
             .teams

@@ -67,16 +67,29 @@ fn proportion(tally: &Tally, wanted: FigureName) -> (u64, u64) {
     of_kind.fold((0, 0), |(k, n), share| (k + share.0, n + share.1))
 }
 
-/// Each agent's share, pulled towards that of all. Agents without answers have none.
+/// Each agent's share of the first figure that they have, pulled towards that of all who have it. Agents without
+/// answers have none.
 pub(super) fn shrunk(tallies: &[Tally]) -> Vec<Option<Shrunk>> {
+    let mut all = vec![None; tallies.len()];
     for figure in COMPARED {
         let shares: Vec<(u64, u64)> = tallies.iter().map(|tally| proportion(tally, figure)).collect();
-        if let Some(shrinkage) = Shrinkage::fit(&shares) {
-            let one = |&(k, n): &(u64, u64)| (n > 0).then(|| Shrunk { figure, estimate: shrinkage.of(k, n) });
-            return shares.iter().map(one).collect();
+        let Some(shrinkage) = Shrinkage::fit(&shares) else { continue };
+        for (place, (k, n)) in all.iter_mut().zip(shares) {
+            if place.is_none() && n > 0 {
+                *place = Some(Shrunk { figure, estimate: shrinkage.of(k, n) });
+            }
         }
     }
-    vec![None; tallies.len()]
+    all
+}
+
+/// Where an agent stands in a list: those of one figure together, the best first; those without one at the end.
+pub(super) fn standing(shrunk: Option<&Shrunk>) -> (usize, f64) {
+    let of = |shrunk: &Shrunk| {
+        let place = COMPARED.iter().position(|figure| *figure == shrunk.figure);
+        (place.unwrap_or(COMPARED.len()), -shrunk.estimate.value)
+    };
+    shrunk.map_or((COMPARED.len(), 0.0), of)
 }
 
 pub(super) fn borrowed(counts: &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {

@@ -7,7 +7,7 @@
 //! | agent | [`Results::my_weeks`] |
 //! | supervisor | all aggregates; those of single agents for the agents of their teams |
 //! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], [`Results::task_number`], with a reason; [`Results::tasks`] |
-//! | admin | no results; [`Results::messages`], which tells how messages fared and not what they say |
+//! | admin | no results; [`Results::messages`], which tells how messages fared and not what they say; [`Results::audit`] |
 //!
 //! # Aggregates are made of whole tiles
 //!
@@ -38,6 +38,7 @@
 
 mod access;
 mod aggregates;
+mod audit;
 mod board;
 mod calls;
 mod live;
@@ -50,6 +51,7 @@ mod tests;
 mod types;
 
 pub use access::{Denied, Reason, ReasonError, View, ViewError};
+pub use audit::audit_names;
 pub use calls::{CallDetail, CommentText};
 pub use live::OverviewWatch;
 pub use tasks::{ChangeError, NOTE_MAX};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::config::StoreConfig;
 use crate::domain::*;
-use crate::store::{Batch, CallFilter, MessageFilter, Store, TaskFilter};
+use crate::store::{AuditFilter, Batch, CallFilter, MessageFilter, Store, TaskFilter};
 
 /// Wednesday of 2026-W47.
 const START_US: i64 = 1_794_960_000_000_000;
@@ -300,6 +300,8 @@ async fn each_view_is_for_one_role() {
                 },
                 View::TaskNumber => results.task_number(v, call, &reason).await.map(|_| ()),
                 View::Messages => results.messages(v, &MessageFilter::default()).await.map(|_| ()),
+                View::Audit => results.audit(v, &AuditFilter::default()).await.map(|_| ()),
+                View::AuditChain => results.audit_chain(v, 10).await.map(|_| ()),
             };
             match outcome {
                 Ok(()) => let_in.push(view.as_str()),

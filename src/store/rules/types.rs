@@ -160,7 +160,7 @@ pub struct Agents {
     /// What it is of.
     #[serde(flatten)]
     pub slice: SliceName,
-    /// Best first by shrunk score; those with too few answers at the end, by name.
+    /// Best first by shrunk score, those of one figure together; those with too few answers at the end, by name.
     pub rows: Vec<AgentRow>,
     /// The teams, by name.
     pub teams: Vec<TeamRow>,

@@ -80,7 +80,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     for list in &args.lists {
         rows.extend(list::read(list)?);
     }
-    let Some(hearers) = super::hearers(global, &args.language).await? else { return Ok(ExitCode::FAILURE) };
+    let wanted = super::Wanted::Language(&args.language);
+    let Some(hearers) = super::hearers(global, wanted).await? else { return Ok(ExitCode::FAILURE) };
     for row in &rows {
         let known = hearers.grammars.phrases(&args.language, &row.grammar).next().is_some();
         anyhow::ensure!(known, "there is no grammar {} in {}", row.grammar, args.language);
