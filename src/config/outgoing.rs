@@ -216,7 +216,7 @@ impl Default for OutgoingConfig {
             retry_first: Duration::from_secs(5),
             retry_max: Duration::from_secs(6 * 3600),
             attempts_max: 16,
-            keep: Duration::from_secs(14 * 86_400),
+            keep: Duration::from_secs(7 * 86_400),
         }
     }
 }

@@ -273,10 +273,13 @@ pub(super) fn replay_statements(id: Option<Uuid>, now_us: i64) -> Vec<Query> {
     }
 }
 
-/// Messages that were done with before this time go.
+/// Messages that were done with before this time go, some at a time, so that answers of running calls never wait long.
 pub(super) fn tidy(before_us: i64) -> Vec<Query> {
-    let text = "DELETE FROM messages WHERE state <> 'waiting' AND due_us < $1";
-    vec![sqlx::query(text).bind(before_us)]
+    /// More than become so in the minute between two times.
+    const MAX: i64 = 5000;
+    let text = "DELETE FROM messages WHERE id IN \
+                (SELECT id FROM messages WHERE state <> 'waiting' AND due_us < $1 ORDER BY due_us LIMIT $2)";
+    vec![sqlx::query(text).bind(before_us).bind(MAX)]
 }
 
 /// Gives up messages to targets that the configuration names no more.
