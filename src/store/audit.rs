@@ -271,8 +271,11 @@ impl Views {
         while low < high {
             let middle = low + (high - low) / 2;
             let text = "SELECT at_us FROM audit WHERE seq >= $1 ORDER BY seq LIMIT 1";
-            let at: Option<i64> =
-                sqlx::query_scalar(text).bind(middle).fetch_optional(self.pool()).await.map_err(read_error)?;
+            let at: Option<i64> = sqlx::query_scalar(text)
+                .bind(middle)
+                .fetch_optional(self.pool())
+                .await
+                .map_err(read_error)?;
             if at.is_some_and(|at| at < us) {
                 low = middle + 1;
             } else {

@@ -128,7 +128,11 @@ pub(super) fn encoded(text: &str) -> String {
     out
 }
 
-pub(super) fn address(path: &str, query: &BTreeMap<String, String>, change: &[(&str, Option<String>)]) -> String {
+pub(super) fn address(
+    path: &str,
+    query: &BTreeMap<String, String>,
+    change: &[(&str, Option<String>)],
+) -> String {
     let mut query = query.clone();
     for (name, value) in change {
         match value {
@@ -200,6 +204,12 @@ impl Ui {
         let known = |name: &&String| ["period", "survey", "origin"].contains(&name.as_str());
         let pairs = self.query.iter().filter(|(name, _)| known(name));
         pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// What the address asks aggregates of, in one line.
+    pub(super) fn scope(&self) -> String {
+        let survey = self.survey.as_ref().map(|survey| format!(" survey {survey}")).unwrap_or_default();
+        format!("{}{survey} origin {}", self.period(), self.origin().as_str())
     }
 
     /// All surveys.
@@ -313,7 +323,10 @@ mod tests {
             ("/audit", View::Audit),
         ];
         for (path, view) in views {
-            assert!(PAGES.iter().any(|(page, _, roles)| *page == path && roles.contains(&view.role())), "{path}");
+            assert!(
+                PAGES.iter().any(|(page, _, roles)| *page == path && roles.contains(&view.role())),
+                "{path}"
+            );
         }
     }
 

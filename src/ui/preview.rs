@@ -117,7 +117,8 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>, Path(name): Path
     let survey = name.parse().ok().and_then(|id| live.surveys.get(&id)).ok_or_else(|| ui.nothing())?;
     let asked = ui.asked("in").and_then(|text| survey.languages.iter().find(|one| one.as_str() == text));
     let language = asked.or(if survey.ask_language { None } else { survey.languages.first() });
-    let keys: String = ui.asked("keys").unwrap_or_default().chars().take(super::rehearsal::STEPS_MAX).collect();
+    let keys: String =
+        ui.asked("keys").unwrap_or_default().chars().take(super::rehearsal::STEPS_MAX).collect();
     let now = tokio::time::Instant::now().into_std();
     let rehearsal = Rehearsal::of(survey, language, &Step::read(&keys), now);
     let line = |part: &Part| match part {
@@ -134,11 +135,15 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>, Path(name): Path
     let back = before.pop().map(|_| with(&before));
     let spoken_in = language.or(survey.languages.first());
     let listed = |language: &Language| {
-        prompts(survey).iter().map(|name| sound(tr, &live.prompts, language, std::slice::from_ref(name))).collect()
+        prompts(survey)
+            .iter()
+            .map(|name| sound(tr, &live.prompts, language, std::slice::from_ref(name)))
+            .collect()
     };
     let not_known = survey.ask_language.then(|| (String::new(), tr.t("preview-ask")));
     let languages = survey.languages.iter().map(|one| (one.to_string(), one.to_string()));
-    let surveys = live.surveys.iter().map(|one| (one.id.to_string(), format!("{} \u{2013} {}", one.id, one.title)));
+    let surveys =
+        live.surveys.iter().map(|one| (one.id.to_string(), format!("{} \u{2013} {}", one.id, one.title)));
     let page = Preview {
         frame: ui.frame(tr.t("page-preview")),
         surveys: Choice::list(surveys, survey.id.as_str()),

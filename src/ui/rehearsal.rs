@@ -32,7 +32,8 @@ impl Step {
 
     /// The steps of an address; what is none of them is passed over.
     pub(super) fn read(text: &str) -> Vec<Self> {
-        let step = |c: char| if c == Self::WAIT { Some(Self::Wait) } else { Digit::from_char(c).map(Self::Press) };
+        let step =
+            |c: char| if c == Self::WAIT { Some(Self::Wait) } else { Digit::from_char(c).map(Self::Press) };
         text.chars().filter_map(step).take(STEPS_MAX).collect()
     }
 }
@@ -59,7 +60,12 @@ pub(super) struct Rehearsal {
 
 impl Rehearsal {
     /// Goes through a survey. A caller whose language is not known is asked for it, where the survey does that.
-    pub(super) fn of(survey: &Arc<Survey>, language: Option<&Language>, steps: &[Step], now: Instant) -> Self {
+    pub(super) fn of(
+        survey: &Arc<Survey>,
+        language: Option<&Language>,
+        steps: &[Step],
+        now: Instant,
+    ) -> Self {
         let mut dialogue = Dialogue::new(Arc::clone(survey), language);
         let mut this = Self { parts: Vec::new(), facts: Vec::new(), open: None, over: None, playing: None };
         let mut now = now;
@@ -137,7 +143,9 @@ mod tests {
     #[test]
     fn keys_lead_through_a_survey_as_they_would_in_a_call() {
         let begun = go("callback", "");
-        assert!(matches!(&begun.parts[0], Part::Heard(_, prompts) if prompts[0].as_str() == "greeting_short"));
+        assert!(
+            matches!(&begun.parts[0], Part::Heard(_, prompts) if prompts[0].as_str() == "greeting_short")
+        );
         assert_eq!(begun.open.as_ref().map(QuestionId::as_str), Some("satisfied"));
         let unhappy = go("callback", "1");
         assert_eq!(unhappy.open.as_ref().map(QuestionId::as_str), Some("call_back"), "{:?}", unhappy.facts);

@@ -85,9 +85,8 @@ fn state_of(name: &str) -> Option<TaskState> {
 
 impl Task {
     fn new(tr: Tongue, row: TaskRow, names: &HashMap<String, String>) -> Self {
-        let label = |state: TaskState| {
-            (state.as_str().to_owned(), tr.t(&format!("task-state-{}", state.as_str())))
-        };
+        let label =
+            |state: TaskState| (state.as_str().to_owned(), tr.t(&format!("task-state-{}", state.as_str())));
         let closed = row.state == TaskState::Closed.as_str();
         let named = |by: &String| names.get(by).cloned().unwrap_or_else(|| tr.t("an-api-token"));
         let facts = [
@@ -138,9 +137,8 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
     let last = rows.last().map(|row| row.call.to_string());
     let next = (rows.len() == PAGE as usize).then(|| ui.with(&[("before", last)]));
     let all = ("all".to_owned(), tr.t("task-state-all"));
-    let named = TaskState::ALL.map(|state| {
-        (state.as_str().to_owned(), tr.t(&format!("task-states-{}", state.as_str())))
-    });
+    let named = TaskState::ALL
+        .map(|state| (state.as_str().to_owned(), tr.t(&format!("task-states-{}", state.as_str()))));
     let kinds =
         TaskKind::ALL.map(|kind| (kind.as_str().to_owned(), tr.t(&format!("task-kinds-{}", kind.as_str()))));
     let any = (String::new(), tr.t("task-kind-all"));

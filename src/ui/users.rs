@@ -106,8 +106,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
             name: user.name,
         }
     };
-    let roles =
-        Role::ALL.map(|role| (role.as_str().to_owned(), tr.t(&format!("role-{}", role.as_str()))));
+    let roles = Role::ALL.map(|role| (role.as_str().to_owned(), tr.t(&format!("role-{}", role.as_str()))));
     let page = Users {
         frame: ui.frame(tr.t("page-users")),
         users: users.into_iter().map(user).collect(),

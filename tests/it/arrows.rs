@@ -21,7 +21,8 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     (
         "ui",
         &[
-            "domain", "config", "scoring", "prompts", "dialogue", "speech", "store", "call", "access", "story", "web",
+            "domain", "config", "scoring", "prompts", "dialogue", "speech", "store", "call", "access",
+            "story", "web", "observe",
         ],
     ),
 ];
