@@ -59,8 +59,8 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     let mut web = None;
     if let Some(address) = service.parts.live.load().config.web.listen {
         let access = Access::open(&data).await.context("the access database")?;
-        let state =
-            WebState::new(Arc::clone(&service.parts), service.ears.clone(), access).context("[web.oidc]")?;
+        let state = WebState::new(Arc::clone(&service.parts), service.ears.clone(), access, metrics.clone())
+            .context("[web.oidc]")?;
         let (bound, task) =
             web::serve(address, state).await.with_context(|| format!("[web] cannot listen on {address}"))?;
         let scheme = if service.parts.live.load().config.web.tls.is_some() { "https" } else { "http" };

@@ -175,6 +175,7 @@ async fn hold(
         since: Timestamp::now(),
         agent: incoming.context.agent.clone(),
         queue: incoming.context.queue.clone(),
+        trunk: incoming.trunk.clone(),
         survey: survey.id.clone(),
         origin: decision.origin,
         question: None,

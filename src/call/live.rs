@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::{AgentId, CallId, Origin, QueueId, SurveyId};
+use crate::domain::{AgentId, CallId, Origin, QueueId, SurveyId, TrunkId};
 
 /// One running call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct RunningCall {
     pub agent: Option<AgentId>,
     /// The queue, where one is known.
     pub queue: Option<QueueId>,
+    /// The trunk that it came by.
+    pub trunk: TrunkId,
     /// The survey.
     pub survey: SurveyId,
     /// Where it comes from.
@@ -116,6 +118,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             agent: None,
             queue: None,
+            trunk: "pbx".parse().unwrap(),
             survey: "short".parse().unwrap(),
             origin: Origin::Sampled,
             question: None,

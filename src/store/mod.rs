@@ -328,6 +328,13 @@ impl Store {
         &self.vault
     }
 
+    /// Room left on the disk of the database, in MiB; `None` when the system does not say.
+    #[must_use]
+    pub fn free_mib(&self) -> Option<u64> {
+        let path = self.views().path();
+        writer::free_mib(path.parent().unwrap_or(path)).ok()
+    }
+
     /// Whether answers can be kept. Ask before a call is taken; costs next to nothing.
     #[must_use]
     pub fn health(&self) -> Health {

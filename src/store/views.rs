@@ -135,6 +135,11 @@ impl Views {
         Ok(Self { pool, path: path.to_owned() })
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Closes the connections.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -326,7 +326,7 @@ fn is_full(cause: &sqlx::Error) -> bool {
     cause.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == FULL)
 }
 
-fn free_mib(folder: &std::path::Path) -> std::io::Result<u64> {
+pub(super) fn free_mib(folder: &std::path::Path) -> std::io::Result<u64> {
     let stat = rustix::fs::statvfs(folder)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024))
 }

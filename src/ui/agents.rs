@@ -2,11 +2,12 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Html;
+use axum::response::{Html, Response};
 
 use super::board::{self, BesideView, BoardView, ReasonsView, Shown};
+use super::export;
 use super::filters::{Origins, Surveys};
-use super::frame::{Answer, Frame, Ui, encoded};
+use super::frame::{Answer, Frame, Refusal, Ui, encoded};
 use super::goals::Goals;
 use super::trends::{self, ChartView};
 use super::words::Tongue;
@@ -54,6 +55,7 @@ struct Agents {
     rows: Vec<Row>,
     teams: Vec<Row>,
     pulled: bool,
+    csv: String,
 }
 
 #[derive(Template)]
@@ -97,9 +99,24 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         rows: view.rows.iter().map(row).collect(),
         teams: teams.collect(),
         pulled: view.rows.iter().any(|row| row.shrunk.is_some()),
+        csv: ui.to("/agents.csv"),
         tr,
     };
     Ok(Html(page.render()?))
+}
+
+/// `/agents.csv`: the table as a file.
+pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    let view = ui.seen(state.results().agents(&ui.viewer, ui.slice()).await)?;
+    let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
+    let row = |row: &crate::store::rules::AgentRow| {
+        let agent = row.agent.as_ref().map(ToString::to_string).unwrap_or_default();
+        let team = row.team.as_ref().map(ToString::to_string).unwrap_or_default();
+        export::row(&[agent, team], &figures, &row.board)
+    };
+    let head = export::heads(&["agent", "team"], &figures);
+    let rows = std::iter::once(head).chain(view.rows.iter().map(row)).collect();
+    export::file(&ui, &state, ("agents", ui.scope()), rows).await
 }
 
 /// `/agents/{agent}`.

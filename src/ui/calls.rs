@@ -4,10 +4,11 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::response::{Html, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::board::answer;
+use super::export;
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::sound;
 use super::words::{Tongue, moment};
@@ -30,6 +31,9 @@ pub(super) struct Wanted {
     survey: String,
     #[serde(default)]
     reason: String,
+    /// `csv` for a file.
+    #[serde(default, rename = "as")]
+    form: String,
 }
 
 /// The reason to look at one call.
@@ -136,7 +140,11 @@ pub(super) async fn ask(ui: Ui) -> Answer {
 }
 
 /// `POST /calls`: the list, for a reason.
-pub(super) async fn list(ui: Ui, State(state): State<WebState>, Form(wanted): Form<Wanted>) -> Answer {
+pub(super) async fn list(
+    ui: Ui,
+    State(state): State<WebState>,
+    Form(wanted): Form<Wanted>,
+) -> Result<Response, Refusal> {
     ui.only(Role::Quality)?;
     let reason = reason(&ui, &wanted.reason)?;
     let named = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
@@ -161,7 +169,29 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>, Form(wanted): Fo
         ..CallFilter::default()
     };
     let calls = ui.seen(state.results().calls(&ui.viewer, &filter, &reason).await)?;
-    listing(&ui, &wanted, Some(calls.iter().map(|call| row(ui.tr, call)).collect()))
+    let rows: Vec<Row> = calls.iter().map(|call| row(ui.tr, call)).collect();
+    if wanted.form == "csv" {
+        let head = ["id", "offered_utc", "agent", "queue", "survey", "origin", "disposition", "answers"];
+        let head = head.map(str::to_owned).to_vec();
+        let rows = std::iter::once(head).chain(calls.iter().map(cells)).collect();
+        return export::file(&ui, &state, ("calls", period.to_string()), rows).await;
+    }
+    Ok(listing(&ui, &wanted, Some(rows))?.into_response())
+}
+
+/// A call as a row of a file: names as they are stored, in no language.
+fn cells(call: &CallSummary) -> Vec<String> {
+    let known = |text: &Option<String>| export::guard(text.as_deref().unwrap_or_default());
+    vec![
+        call.id.to_string(),
+        moment(call.offered_us),
+        known(&call.agent),
+        known(&call.queue),
+        known(&call.survey),
+        known(&call.origin),
+        known(&call.disposition),
+        export::guard(&call.answers),
+    ]
 }
 
 /// `GET /calls/{call}`: asks for a reason.

@@ -206,6 +206,12 @@ impl Ui {
         pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
+    /// What the address asks aggregates of, in one line.
+    pub(super) fn scope(&self) -> String {
+        let survey = self.survey.as_ref().map(|survey| format!(" survey {survey}")).unwrap_or_default();
+        format!("{}{survey} origin {}", self.period(), self.origin().as_str())
+    }
+
     /// All surveys.
     pub(super) fn surveys(&self) -> &[SurveyId] {
         &self.surveys

@@ -7,6 +7,7 @@ mod audit;
 mod board;
 mod calls;
 mod charts;
+mod export;
 mod filters;
 mod frame;
 mod goals;
@@ -48,6 +49,8 @@ pub fn router(state: WebState) -> Router {
         .route("/overview/stream", get(overview::stream))
         .route("/goals", post(goals::set))
         .route("/agents", get(agents::list))
+        .route("/agents.csv", get(agents::csv))
+        .route("/queues.csv", get(queues::csv))
         .route("/agents/{agent}", get(agents::one))
         .route("/queues", get(queues::list))
         .route("/queues/{queue}", get(queues::one))
@@ -68,6 +71,7 @@ pub fn router(state: WebState) -> Router {
         .route("/tasks/{call}", get(tasks::one).post(tasks::change))
         .route("/tasks/{call}/number", post(tasks::number))
         .route("/operations", get(operations::page))
+        .route("/operations/replay", post(operations::replay))
         .route("/users", get(users::list).post(users::add))
         .route("/users/change", post(users::change))
         .route("/policy", get(policy::page))

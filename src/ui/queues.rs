@@ -2,12 +2,13 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Html;
+use axum::response::{Html, Response};
 
 use super::agents::{Detail, Row, heads};
 use super::board::{self, BoardView};
+use super::export;
 use super::filters::{Origins, Surveys};
-use super::frame::{Answer, Frame, Ui, encoded};
+use super::frame::{Answer, Frame, Refusal, Ui, encoded};
 use super::goals::Goals;
 use super::trends;
 use super::words::Tongue;
@@ -21,6 +22,7 @@ struct Queues {
     tr: Tongue,
     heads: Vec<String>,
     rows: Vec<Row>,
+    csv: String,
 }
 
 /// `/queues`.
@@ -42,9 +44,27 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         frame: ui.framed(tr.t("page-queues"), Surveys::Any, Origins::Any),
         heads: heads(tr, &figures),
         rows: view.rows.iter().map(row).collect(),
+        csv: ui.to("/queues.csv"),
         tr,
     };
     Ok(Html(page.render()?))
+}
+
+/// `/queues.csv`: the table as a file.
+pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    let view = ui.seen(state.results().queues(&ui.viewer, ui.slice()).await)?;
+    let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
+    let row = |row: &crate::store::rules::QueueRow| {
+        let name = match &row.queue {
+            QueueName::Queue(queue) => queue.to_string(),
+            QueueName::None => ui.tr.t("no-queue"),
+            QueueName::Several => ui.tr.t("several-queues"),
+        };
+        export::row(&[name], &figures, &row.board)
+    };
+    let head = export::heads(&["queue"], &figures);
+    let rows = std::iter::once(head).chain(view.rows.iter().map(row)).collect();
+    export::file(&ui, &state, ("queues", ui.scope()), rows).await
 }
 
 /// `/queues/{queue}`.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 
 pub use fragments::Fragments;
@@ -47,6 +48,10 @@ pub struct WebState {
     pub fragments: Fragments,
     /// Why people look at the calls whose pages they have open.
     pub reasons: Reasons,
+    /// Since when the service runs.
+    pub started: jiff::Timestamp,
+    /// What the service counts, in the Prometheus text format.
+    pub metrics: PrometheusHandle,
     results: Arc<Mutex<Current>>,
 }
 
@@ -68,7 +73,12 @@ impl WebState {
     ///
     /// # Errors
     /// What keeps single sign-on from being set up.
-    pub fn new(parts: Shared, ears: Ears, access: Access) -> Result<Self, SignOnError> {
+    pub fn new(
+        parts: Shared,
+        ears: Ears,
+        access: Access,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, SignOnError> {
         let live = parts.live.load_full();
         let sign_on = SingleSignOn::new(&live.config.web)?.map(Arc::new);
         let results = Arc::new(Mutex::new(Current::new(&parts, live)));
@@ -77,6 +87,8 @@ impl WebState {
             guesses: Arc::default(),
             fragments: Fragments::default(),
             reasons: Reasons::default(),
+            started: jiff::Timestamp::now(),
+            metrics,
             sign_on,
             parts,
             ears,

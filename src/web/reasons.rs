@@ -15,7 +15,10 @@ const KEPT_MAX: usize = 10_000;
 
 /// The reasons of all who look. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Reasons(Arc<Mutex<HashMap<(UserId, CallId), (Instant, Reason)>>>);
+pub struct Reasons(Arc<Mutex<HashMap<(UserId, CallId), Given>>>);
+
+/// When it was given, and the reason.
+type Given = (Instant, Reason);
 
 impl Reasons {
     /// Somebody has opened the page of a call.

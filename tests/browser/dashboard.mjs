@@ -95,7 +95,7 @@ await nps.getByLabel('Benchmark', { exact: true }).fill('31');
 await nps.getByLabel('Where the benchmark comes from').fill('a survey of others');
 await nps.getByRole('button', { name: 'Keep' }).click();
 await page.waitForURL(/origin=test/);
-expect(await page.getByText(/Target −99: reached/).first().isVisible(), '/overview', 'the target is not shown');
+await page.getByText(/Target −99: reached/).first().waitFor().catch(() => fault('/overview', 'the target is not shown'));
 expect(await page.getByText('Benchmark +31 (a survey of others)').first().isVisible(), '/overview', 'nor the benchmark');
 expect((await page.locator('svg.chart .target').count()) > 0, '/overview', 'no chart has the target');
 await picture(page, 'overview-goals');
@@ -126,7 +126,36 @@ await picture(page, 'overview-live');
 await page.context().close();
 
 // A single call wants a reason, and shows its story.
+// The administration checks the log, and makes a link for somebody new.
+const admin = await signIn('admin');
+await admin.goto('/audit');
+await admin.getByRole('button', { name: 'Check the chain' }).click();
+await admin.getByText(/each follows from the one before/).waitFor();
+await accessible(admin, '/audit, checked');
+await picture(admin, 'audit-checked');
+await admin.goto('/users');
+await admin.getByLabel('Name').fill(`new-${Date.now()}`);
+await admin.getByRole('button', { name: /^Make/ }).click();
+await admin.getByText('/sign-in/once?token=').waitFor();
+await accessible(admin, '/users, a link');
+await picture(admin, 'user-link');
+
+// A survey is gone through by keys, and its prompts can be heard.
+await admin.goto('/preview/short?in=en');
+await admin.getByRole('button', { name: '5', exact: true }).click();
+await admin.getByText('Over: Complete').waitFor();
+await accessible(admin, '/preview, over');
+await picture(admin, 'preview-over');
+const heard = await admin.locator('.talk audio').first().evaluate(async (audio) => {
+  audio.muted = true;
+  await audio.play();
+  return audio.duration;
+}).catch((error) => fault('/preview', `a prompt does not play: ${error}`));
+expect(heard > 0.5, '/preview', `a prompt plays for ${heard} s`);
+await admin.context().close();
+
 const quality = await signIn('quality');
+await quality.goto('/calls');
 await quality.getByLabel('Reason').fill('a test of the dashboard');
 await quality.getByRole('button', { name: 'Look' }).click();
 await quality.getByRole('button', { name: /^Story of/ }).first().click();

@@ -22,7 +22,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
         "ui",
         &[
             "domain", "config", "scoring", "prompts", "dialogue", "speech", "store", "call", "access",
-            "story", "web",
+            "story", "web", "observe",
         ],
     ),
 ];

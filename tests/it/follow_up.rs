@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::caller::{at, call};
+use crate::harness::site::Site;
 use crate::harness::{App, PATIENCE, config};
 use crate::receivers::{Hook, Told, mail_server};
 use crate::web_client::{Reply, address, ask, get, token};
@@ -199,6 +200,50 @@ fn a_caller_who_asks_for_it_is_called_back() {
         let kept = std::fs::read(kept.path().join(file)).unwrap_or_default();
         assert!(!kept.windows(11).any(|part| part == b"31205550177"), "the number lies nowhere in the clear");
     }
+}
+
+#[test]
+fn a_task_is_done_on_the_dashboard() {
+    let app = start("");
+    call(&at(&app, "callback"), "back-1", UNHAPPY, &["--header", NUMBER, "--header", "X-Agent-Id: anna"])
+        .well();
+    let site = Site::of(app);
+    site.add("kim", &["quality"]);
+    site.add("sue", &["supervisor"]);
+    let (kim, sue) = (site.sign_in("kim"), site.sign_in("sue"));
+    // The task is written behind the call.
+    let start = Instant::now();
+    let page = loop {
+        let page = site.get("/tasks", &kim).body;
+        if page.contains("id=\"task-") {
+            break page;
+        }
+        assert!(start.elapsed() < PATIENCE, "{page}");
+    };
+    let id = page.split("id=\"task-").nth(1).and_then(|rest| rest.split('"').next()).expect("a task");
+    assert!(page.contains("anna") && page.contains("Show the number") && !page.contains("31205550177"));
+    assert!(site.get("/tasks?kind=low_score", &kim).body.contains("Nothing here with this filter"));
+    assert!(site.get("/tasks?state=closed", &kim).body.contains("Nothing here with this filter"));
+    let task = format!("/tasks/{id}");
+    assert!(site.get(&task, &kim).body.contains("All open tasks"), "mails lead here");
+    let number = format!("{task}/number");
+    assert_eq!(site.post(&number, &kim, "reason=+a+").status, 400, "a number wants a reason");
+    assert_eq!(site.post(&number, &sue, "reason=to+call+back").status, 403);
+    assert!(site.post(&number, &kim, "reason=to+call+back").body.contains("+31205550177"));
+    assert!(site.app.ask(&["audit", "list"]).contains("to call back"), "on record");
+
+    let change = |who: &str, body: &str| site.post(&task, who, body).status;
+    assert_eq!((change(&sue, "state=closed"), change(&kim, "state=gone")), (403, 404));
+    assert_eq!(change(&kim, &format!("note={}", "x".repeat(501))), 400);
+    let kept = site.post(&task, &kim, "state=called_back&note=All+is+well.%0D%0AFor+now.&query=state%3Dall");
+    assert_eq!(kept.header("location"), format!("/tasks?state=all#task-{id}"));
+    let page = site.get("/tasks?state=called_back", &kim).body;
+    assert!(page.contains("All is well.\nFor now.") && page.contains("by kim"), "{page}");
+    assert_eq!(change(&kim, "state=closed&note="), 303);
+    let page = site.get("/tasks?state=closed", &kim).body;
+    assert!(page.contains("Closed for good") && !page.contains("Show the number"), "{page}");
+    assert_eq!(change(&kim, "state=open"), 400, "what is closed stays closed");
+    assert_eq!(site.post(&number, &kim, "reason=to+call+back").status, 400, "the number is gone");
 }
 
 fn patch(api: SocketAddr, path: &str, token: &str, body: &Value) -> Reply {

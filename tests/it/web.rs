@@ -190,6 +190,40 @@ fn the_administration_lets_people_in_and_shuts_them_out_on_record() {
 }
 
 #[test]
+fn tables_go_out_as_files_on_record_and_surveys_are_gone_through_by_key() {
+    let site = Site::start();
+    for (name, role) in [("sue", "supervisor"), ("kim", "quality"), ("adm", "admin")] {
+        site.add(name, &[role]);
+    }
+    let (sue, kim, adm) = (site.sign_in("sue"), site.sign_in("kim"), site.sign_in("adm"));
+    let agents = site.get("/agents.csv?period=2026-Q4", &sue);
+    assert!(agents.body.starts_with("agent,team,offered,responded"), "{}", agents.body);
+    assert_eq!(agents.header("content-disposition"), "attachment; filename=\"agents.csv\"");
+    assert!(site.get("/queues.csv", &sue).body.starts_with("queue,offered,responded"));
+    assert_eq!((site.get("/agents.csv", &kim).status, site.get("/queues.csv", &adm).status), (403, 403));
+    let calls = site.post("/calls", &kim, "reason=complaint+12&as=csv");
+    assert!(calls.body.starts_with("id,offered_utc,agent,"), "{}", calls.body);
+    assert_eq!(site.post("/calls", &kim, "as=csv").status, 400, "a file wants a reason too");
+    let log = site.get("/audit?what=export", &adm).body;
+    for scope in ["agents 2026-Q4 origin sampled", "queues ", "calls "] {
+        assert!(log.contains(scope), "{scope}: {log}");
+    }
+    let begun = site.get("/preview/short?in=en", &sue);
+    let open = begun.body.contains("Open question: ");
+    assert!(open && begun.body.contains("value=\"5\""), "{}", begun.body);
+    let over = site.get("/preview/short?in=en&keys=5", &sue).body;
+    assert!(over.contains("Over: Complete") && over.contains("Key 5"), "{over}");
+    let sound = over.split("src=\"").find_map(|rest| rest.strip_prefix("/preview/sound/")).expect("a prompt");
+    let path = format!("/preview/sound/{}", sound.split('"').next().unwrap_or_default());
+    let part = site.send("GET", &path, &format!("Cookie: {kim}\r\nRange: bytes=0-3\r\n"), "");
+    assert_eq!((part.status, part.body.as_str(), part.header("content-type")), (206, "RIFF", "audio/wav"));
+    assert_eq!(site.get("/preview/sound/en/none", &kim).status, 404);
+    assert_eq!(site.get("/preview/none", &kim).status, 404);
+    assert_eq!(site.post("/operations/replay", &kim, "").status, 403);
+    assert_eq!(site.post("/operations/replay", &adm, "").header("location"), "/operations");
+}
+
+#[test]
 fn it_speaks_tls_by_configuration_and_bounds_its_connections() {
     let dir = tempfile::tempdir().expect("a folder");
     let made = Command::new("openssl")

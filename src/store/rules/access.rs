@@ -29,11 +29,12 @@ pub enum View {
     Messages,
     Audit,
     AuditChain,
+    Lines,
 }
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Overview,
         Self::Agents,
         Self::Agent,
@@ -53,6 +54,7 @@ impl View {
         Self::Messages,
         Self::Audit,
         Self::AuditChain,
+        Self::Lines,
     ];
 
     /// The name in the audit log.
@@ -78,6 +80,7 @@ impl View {
             Self::Messages => "messages",
             Self::Audit => "audit",
             Self::AuditChain => "audit_chain",
+            Self::Lines => "lines",
         }
     }
 
@@ -101,7 +104,7 @@ impl View {
             | Self::Tasks
             | Self::TaskChange
             | Self::TaskNumber => Role::Quality,
-            Self::Messages | Self::Audit | Self::AuditChain => Role::Admin,
+            Self::Messages | Self::Audit | Self::AuditChain | Self::Lines => Role::Admin,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::Viewer;
 use crate::store::{AuditFilter, AuditPage, Chain};
 
 /// What the log tells of, beside the views: the names of what is done.
-const DONE: [&str; 12] = [
+const DONE: [&str; 11] = [
     "sign_in",
     "set_goal",
     "replay",
@@ -16,7 +16,6 @@ const DONE: [&str; 12] = [
     "user_disable",
     "api responses",
     "api export",
-    "listen",
     "export",
 ];
 

@@ -43,6 +43,7 @@ mod board;
 mod calls;
 mod live;
 mod mine;
+mod operations;
 mod process;
 mod read;
 mod tasks;
@@ -54,6 +55,7 @@ pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use audit::audit_names;
 pub use calls::{CallDetail, CommentText};
 pub use live::OverviewWatch;
+pub use operations::{LINE_CALLS_MAX, Line};
 pub use tasks::{ChangeError, NOTE_MAX};
 pub use types::*;
 

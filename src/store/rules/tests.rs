@@ -301,6 +301,7 @@ async fn each_view_is_for_one_role() {
                 View::TaskNumber => results.task_number(v, call, &reason).await.map(|_| ()),
                 View::Messages => results.messages(v, &MessageFilter::default()).await.map(|_| ()),
                 View::Audit => results.audit(v, &AuditFilter::default()).await.map(|_| ()),
+                View::Lines => results.lines(v).await.map(|_| ()),
                 View::AuditChain => results.audit_chain(v, 10).await.map(|_| ()),
             };
             match outcome {
