@@ -129,11 +129,25 @@ impl Rehearsal {
 mod tests {
     use super::*;
     use crate::dialogue::{Catalogues, SurveySet};
-    use crate::domain::Disposition;
-    use crate::fuzz::{EveryGrammar, EveryPrompt};
+    use crate::domain::{Disposition, GrammarCatalogue, Meaning, PromptCatalogue};
+
+    /// Has every prompt and every grammar.
+    struct Every;
+
+    impl GrammarCatalogue for Every {
+        fn meanings(&self, _: &Language, _: &str) -> Option<Vec<Meaning>> {
+            Some(vec![Meaning::Repeat])
+        }
+    }
+
+    impl PromptCatalogue for Every {
+        fn duration(&self, _: &Language, _: &PromptName) -> Option<Duration> {
+            Some(PROMPT)
+        }
+    }
 
     fn go(survey: &str, keys: &str) -> Rehearsal {
-        let has = Catalogues { prompts: &EveryPrompt, grammars: &EveryGrammar };
+        let has = Catalogues { prompts: &Every, grammars: &Every };
         let (surveys, _) = SurveySet::load(std::path::Path::new("config/surveys"), has).unwrap();
         let survey = surveys.get(&survey.parse().unwrap()).unwrap();
         let now = tokio::time::Instant::now().into_std();
