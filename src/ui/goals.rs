@@ -149,9 +149,9 @@ mod tests {
 
     #[test]
     fn a_target_within_the_interval_is_neither_reached_nor_missed() {
-        let goal = |figure, target| Goal::new(figure, Some(target), Some(31.0), "others").unwrap();
-        let goals: Goals =
-            [goal(FigureName::Nps, 40.0), goal(FigureName::CesMean, 2.0)].into_iter().collect();
+        let goal = |figure, target, benchmark| Goal::new(figure, Some(target), benchmark, "others").unwrap();
+        let goals = [goal(FigureName::Nps, 40.0, Some(31.0)), goal(FigureName::CesMean, 2.0, None)];
+        let goals: Goals = goals.into_iter().collect();
         let of = |low, high| Estimate { n: 50, value: (low + high) / 2.0, low, high };
         let class = |figure, scale, low, high| {
             goals.view(Tongue::English, figure, scale, Some(&of(low, high))).unwrap().target.unwrap().1

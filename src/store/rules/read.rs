@@ -119,7 +119,10 @@ pub(super) async fn shown(
 /// Sums over weeks that are over: as a rule nothing is added to them any more, so they are read once. Names in them change
 /// only by erasing an agent, for which the service is stopped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Closed(Arc<Mutex<(u64, HashMap<ClosedKey, Arc<Shown>>)>>);
+pub(super) struct Closed(Arc<Mutex<Kept>>);
+
+/// At which count of changes to the past they were read, and what.
+type Kept = (u64, HashMap<ClosedKey, Arc<Shown>>);
 
 type ClosedKey = (Part, Option<SurveyId>, Week, Week);
 
@@ -138,7 +141,7 @@ impl Closed {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known =
             |kept: &(u64, HashMap<_, _>)| (kept.0 == version).then(|| kept.1.get(&key).cloned()).flatten();
-        if let Some(known) = known(&*lock()) {
+        if let Some(known) = known(&lock()) {
             return Ok(known);
         }
         let mut sum = Shown::default();
