@@ -149,7 +149,10 @@ mod tests {
 
     #[test]
     fn a_target_within_the_interval_is_neither_reached_nor_missed() {
-        let goal = |figure, target| Goal::new(figure, Some(target), Some(31.0), "others").unwrap();
+        let goal = |figure, target| {
+            let benchmark = (figure == FigureName::Nps).then_some(31.0);
+            Goal::new(figure, Some(target), benchmark, "others").unwrap()
+        };
         let goals: Goals =
             [goal(FigureName::Nps, 40.0), goal(FigureName::CesMean, 2.0)].into_iter().collect();
         let of = |low, high| Estimate { n: 50, value: (low + high) / 2.0, low, high };

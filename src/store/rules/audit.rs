@@ -58,7 +58,8 @@ mod tests {
     async fn the_log_is_read_by_page_user_what_and_day_and_its_end_is_checked() {
         let folder = tempfile::tempdir().unwrap();
         let results = results(&folder).await;
-        let (kim, admin) = (viewer(Role::Quality), viewer(Role::Admin));
+        let admin = viewer(Role::Admin);
+        let kim = Viewer { user: crate::domain::UserId(uuid::Uuid::now_v7()), ..viewer(Role::Quality) };
         let period = "2026-11".parse().unwrap();
         let supervisor = viewer(Role::Supervisor);
         results.overview(&supervisor, super::super::Slice::of(period)).await.unwrap();
