@@ -87,8 +87,8 @@ mod tests {
 
         let (from, chain) = results.audit_chain(&admin, 4).await.unwrap();
         assert!(matches!(chain, Chain::Whole(head) if head.seq == from + 3), "{from}");
-        let pool = results.store.views().pool();
-        sqlx::query("UPDATE audit SET scope = 'nothing' WHERE seq = 3").execute(pool).await.unwrap();
+        let mut other = crate::store::schema::open_beside(results.store.views().path()).await.unwrap();
+        sqlx::query("UPDATE audit SET scope = 'nothing' WHERE seq = 3").execute(&mut other).await.unwrap();
         assert!(matches!(results.audit_chain(&admin, 4).await.unwrap().1, Chain::Whole(_)), "before the end");
         let (_, broken) = results.audit_chain(&admin, 1000).await.unwrap();
         assert!(matches!(broken, Chain::Broken { seq: 3, .. }), "{broken:?}");
