@@ -64,6 +64,10 @@ impl<S: Subscriber> Layer<S> for Troubles {
 struct Text(String);
 
 impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let written = match field.name() {
             "message" => {

@@ -146,7 +146,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         frame: ui.frame(tr.t("page-tasks")),
         states: Choice::list(named.into_iter().chain([all]), in_state),
         kinds: Choice::list([any].into_iter().chain(kinds), of_kind),
-        narrowed: filter.state.is_some() || filter.kind.is_some(),
+        narrowed: ui.asked("state").is_some() || filter.kind.is_some(),
         tasks: rows.into_iter().map(|row| Task::new(tr, row, &names)).collect(),
         next,
         note_max: NOTE_MAX,

@@ -58,7 +58,8 @@ mod tests {
     async fn the_log_is_read_by_page_user_what_and_day_and_its_end_is_checked() {
         let folder = tempfile::tempdir().unwrap();
         let results = results(&folder).await;
-        let (kim, admin) = (viewer(Role::Quality), viewer(Role::Admin));
+        let admin = viewer(Role::Admin);
+        let kim = Viewer { user: crate::domain::UserId(uuid::Uuid::now_v7()), ..viewer(Role::Quality) };
         let period = "2026-11".parse().unwrap();
         let supervisor = viewer(Role::Supervisor);
         results.overview(&supervisor, super::super::Slice::of(period)).await.unwrap();
@@ -86,8 +87,8 @@ mod tests {
 
         let (from, chain) = results.audit_chain(&admin, 4).await.unwrap();
         assert!(matches!(chain, Chain::Whole(head) if head.seq == from + 3), "{from}");
-        let pool = results.store.views().pool();
-        sqlx::query("UPDATE audit SET scope = 'nothing' WHERE seq = 3").execute(pool).await.unwrap();
+        let mut other = crate::store::schema::open_beside(results.store.views().path()).await.unwrap();
+        sqlx::query("UPDATE audit SET scope = 'nothing' WHERE seq = 3").execute(&mut other).await.unwrap();
         assert!(matches!(results.audit_chain(&admin, 4).await.unwrap().1, Chain::Whole(_)), "before the end");
         let (_, broken) = results.audit_chain(&admin, 1000).await.unwrap();
         assert!(matches!(broken, Chain::Broken { seq: 3, .. }), "{broken:?}");

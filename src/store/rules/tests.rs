@@ -318,7 +318,7 @@ async fn each_view_is_for_one_role() {
                 &["overview", "agents", "agent", "queues", "queue", "why", "journey", "sampling", "mystery"]
             }
             Role::Quality => &["calls", "call", "recording", "tasks", "task_change", "task_number"],
-            Role::Admin => &["messages", "audit", "audit_chain"],
+            Role::Admin => &["messages", "audit", "audit_chain", "lines"],
         };
         assert_eq!(let_in, expected);
         let lines = results.store.views().audit(None, 100).await.unwrap();
