@@ -22,6 +22,7 @@ struct Row {
     agent_hung_up: u64,
     caller_hung_up: u64,
     excluded: u64,
+    not_transferred: u64,
     sent: u64,
 }
 
@@ -59,6 +60,7 @@ fn row(tr: Tongue, row: &SamplingRow) -> Row {
         agent_hung_up: row.agent_hung_up,
         caller_hung_up: row.caller_hung_up,
         excluded: row.excluded,
+        not_transferred: row.not_transferred,
         sent: row.sent,
     }
 }

@@ -113,6 +113,7 @@ col-verdict = Verdict
 col-agent-hung-up = Agent hung up
 col-caller-hung-up = Caller hung up
 col-excluded = Not eligible
+col-not-transferred = Chosen ahead, never transferred
 col-sent = Sent on purpose
 col-origin = Origin
 col-since = For

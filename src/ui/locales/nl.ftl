@@ -113,6 +113,7 @@ col-verdict = Oordeel
 col-agent-hung-up = Medewerker hing op
 col-caller-hung-up = Beller hing op
 col-excluded = Niet in aanmerking
+col-not-transferred = Vooraf gekozen, nooit doorverbonden
 col-sent = Bewust gestuurd
 col-origin = Herkomst
 col-since = Sinds
