@@ -239,6 +239,7 @@ fn it_speaks_tls_by_configuration_and_bounds_its_connections() {
             "2",
         ])
         .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", "key.pem", "-out", "certificate.pem"])
         .current_dir(dir.path())
         .output()
