@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::Bearer;
+use super::given::{caller, named, stretch, time};
 use super::once::{Body, Once, Seen};
-use super::reservations::{caller, named, stretch, time};
 use super::{ApiState, Problem};
 use crate::access::Scope;
 use crate::domain::{CallContext, CallRef, Foretold};

@@ -10,17 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Bearer;
+use super::given::{limit, named, time};
 use super::once::{Body, Once, Seen};
-use super::reservations::time;
 use super::{ApiState, Problem};
 use crate::access::Scope;
 use crate::domain::Role;
 use crate::store::{Change, MessageFilter, MessageRow, Note};
-
-/// Messages of one page at most.
-const PAGE_MAX: u32 = 1000;
-/// Messages of one page, unless it is asked for otherwise.
-const PAGE: u32 = 100;
 
 /// Which messages.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -112,20 +107,16 @@ pub(super) async fn list(
 ) -> Result<Json<Deliveries>, Problem> {
     bearer.may(Scope::ReadWebhooks)?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
-    let limit = wanted.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::wrong(format!("limit: must lie in 1-{PAGE_MAX}")));
-    }
+    let limit = limit(wanted.limit)?;
     let fate = wanted.state.map(|fate| match fate {
         Fate::Waiting => "waiting",
         Fate::Delivered => "delivered",
         Fate::Dead => "dead",
     });
-    let before = wanted.before.as_deref().map(str::parse).transpose();
     let filter = MessageFilter {
         state: fate.map(str::to_owned),
         target: wanted.target,
-        before: before.map_err(|error| Problem::wrong(format!("before: {error}")))?,
+        before: named("before", wanted.before.as_deref())?,
         limit: Some(limit),
     };
     let rows = state.web.results().messages(&bearer.viewer(Role::Admin), &filter).await?;

@@ -15,6 +15,7 @@ use super::{Problem, xlsx};
 use crate::access::Scope;
 use crate::store::{CallFilter, StoreError, Views};
 use crate::web::WebState;
+use crate::web::csv::{guard, lines as csv_of};
 
 /// The columns of tables.
 pub(super) const COLUMNS: [&str; 10] =
@@ -155,11 +156,7 @@ pub(super) fn cells(call: &Held) -> [String; 10] {
 }
 
 fn csv_lines(page: &[Held]) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for call in page {
-        writer.write_record(cells(call))?;
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
+    csv_of(page.iter().map(cells))
 }
 
 fn json_lines(page: &[Held]) -> Result<Vec<u8>, csv::Error> {
@@ -169,9 +166,4 @@ fn json_lines(page: &[Held]) -> Result<Vec<u8>, csv::Error> {
         lines.push(b'\n');
     }
     Ok(lines)
-}
-
-/// A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection").
-fn guard(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

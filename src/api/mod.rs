@@ -5,6 +5,7 @@ mod auth;
 mod decisions;
 mod deliveries;
 mod exports;
+mod given;
 mod limits;
 mod once;
 mod problem;

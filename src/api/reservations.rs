@@ -4,16 +4,17 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::auth::Bearer;
+use super::given::{caller, named, stretch, time};
 use super::once::{Body, Once, Seen};
 use super::{ApiState, Problem};
 use crate::access::Scope;
-use crate::domain::{CallerNumber, Foretold, Party, Trigger};
+use crate::domain::{Foretold, Party, Trigger};
 use crate::store::{AheadError, Reservation, ReservationRow};
 
 /// Longest wait that can be asked for, in seconds.
@@ -103,37 +104,6 @@ pub(super) struct Standing {
     language: Option<String>,
     /// Talk time in seconds.
     talk_seconds: Option<u32>,
-}
-
-/// A time of the database as RFC 3339.
-pub(super) fn time(at_us: i64) -> String {
-    Timestamp::from_microsecond(at_us).map_or_else(|_| String::new(), |at| at.to_string())
-}
-
-/// A text of the body as its type; the name is told with what is wrong.
-pub(super) fn named<T: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    text.map(|text| text.parse().map_err(|error| Problem::wrong(format!("{name}: {error}")))).transpose()
-}
-
-/// A caller's number as its hash.
-pub(super) fn caller(
-    state: &ApiState,
-    number: Option<&str>,
-) -> Result<Option<crate::domain::CallerHash>, Problem> {
-    let Some(text) = number else { return Ok(None) };
-    let number = (text.len() <= 128).then(|| CallerNumber::new(text)).flatten();
-    let number = number.ok_or_else(|| Problem::wrong("caller: is no number"))?;
-    Ok(Some(state.web.parts.store.privacy().caller_hash(&number)))
-}
-
-/// From now until so much later, in microseconds since 1970 UTC.
-pub(super) fn stretch(for_so_long: std::time::Duration) -> (i64, i64) {
-    let now = Timestamp::now();
-    let length = SignedDuration::try_from(for_so_long).unwrap_or(SignedDuration::MAX);
-    (now.as_microsecond(), now.saturating_add(length).unwrap_or(now).as_microsecond())
 }
 
 impl New {

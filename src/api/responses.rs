@@ -9,15 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::auth::Bearer;
+use super::given::{limit, named, time};
 use crate::access::Scope;
 use crate::domain::{CallId, Role};
 use crate::store::{CallFilter, CallSummary, Note};
 use crate::web::WebState;
-
-/// Responses of one page at most.
-const PAGE_MAX: u32 = 1000;
-/// Responses of one page, unless it is asked for otherwise.
-const PAGE: u32 = 100;
 
 /// Which responses.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -42,12 +38,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn filter(&self) -> Result<CallFilter, Problem> {
-        let time = |name: &str, text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => text
-                .parse::<Timestamp>()
-                .map(|at| Some(at.as_microsecond()))
-                .map_err(|error| Problem::wrong(format!("{name}: {error}"))),
+        let time = |name: &str, text: &Option<String>| {
+            named::<Timestamp>(name, text.as_deref()).map(|at| at.map(|at| at.as_microsecond()))
         };
         Ok(CallFilter {
             from_us: time("from", &self.from)?,
@@ -59,13 +51,6 @@ impl Wanted {
             ..CallFilter::default()
         })
     }
-}
-
-fn named<T: std::str::FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    text.map(|text| text.parse().map_err(|error| Problem::wrong(format!("{name}: {error}")))).transpose()
 }
 
 /// One response. No number of a caller is in it.
@@ -97,8 +82,7 @@ impl From<CallSummary> for Held {
     fn from(call: CallSummary) -> Self {
         Self {
             id: call.id.to_string(),
-            offered: Timestamp::from_microsecond(call.offered_us)
-                .map_or_else(|_| String::new(), |at| at.to_string()),
+            offered: time(call.offered_us),
             call_ref: call.call_ref,
             agent: call.agent,
             queue: call.queue,
@@ -132,10 +116,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page>, Problem> {
     bearer.may(Scope::Responses)?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
-    let limit = wanted.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::wrong(format!("limit: must lie in 1-{PAGE_MAX}")));
-    }
+    let limit = limit(wanted.limit)?;
     let filter = CallFilter { limit: Some(limit + 1), ..wanted.filter()? };
     note(&state, &bearer, "api responses", &wanted).await?;
     let mut calls = state.parts.store.views().calls(&filter).await?;

@@ -9,18 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Bearer;
+use super::given::{limit, named, time};
 use super::once::{Body, Once, Seen};
-use super::reservations::{named, time};
 use super::{ApiState, Problem};
 use crate::access::Scope;
 use crate::domain::{CallId, Role};
 use crate::store::rules::{ChangeError, Reason};
 use crate::store::{TaskFilter, TaskKind, TaskRow, TaskState};
-
-/// Tasks of one page at most.
-const PAGE_MAX: u32 = 1000;
-/// Tasks of one page, unless it is asked for otherwise.
-const PAGE: u32 = 100;
 
 /// How far a task has come.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
@@ -177,10 +172,7 @@ pub(super) async fn list(
 ) -> Result<Json<Tasks>, Problem> {
     bearer.may(Scope::ReadTasks)?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
-    let limit = wanted.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::wrong(format!("limit: must lie in 1-{PAGE_MAX}")));
-    }
+    let limit = limit(wanted.limit)?;
     let filter = TaskFilter {
         state: wanted.state.map(TaskState::from),
         kind: wanted.kind.map(|kind| match kind {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::Bearer;
+use super::given::{stretch, time};
 use super::once::{Body, Once, Seen};
-use super::reservations::{stretch, time};
 use super::{ApiState, Problem};
 use crate::access::Scope;
 use crate::store::Wish;

@@ -17,6 +17,7 @@ use crate::store::rules::Reason;
 use crate::store::{CallFilter, CallSummary, wav};
 use crate::story::{seconds, tell};
 use crate::web::WebState;
+use crate::web::csv::guard;
 
 /// What the form sends.
 #[derive(Default, Deserialize)]
@@ -181,7 +182,7 @@ pub(super) async fn list(
 
 /// A call as a row of a file: names as they are stored, in no language.
 fn cells(call: &CallSummary) -> Vec<String> {
-    let known = |text: &Option<String>| export::guard(text.as_deref().unwrap_or_default());
+    let known = |text: &Option<String>| guard(text.as_deref().unwrap_or_default());
     vec![
         call.id.to_string(),
         moment(call.offered_us),
@@ -190,7 +191,7 @@ fn cells(call: &CallSummary) -> Vec<String> {
         known(&call.survey),
         known(&call.origin),
         known(&call.disposition),
-        export::guard(&call.answers),
+        guard(&call.answers),
     ]
 }
 

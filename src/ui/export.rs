@@ -7,12 +7,8 @@ use super::frame::{Refusal, Ui};
 use crate::scoring::FigureName;
 use crate::store::Note;
 use crate::store::rules::{Board, Cell};
-use crate::web::WebState;
-
-/// A text that no spreadsheet takes for a formula (OWASP, "CSV Injection"). Numbers are written by us and stay.
-pub(super) fn guard(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
-}
+use crate::web::csv::guard;
+use crate::web::{self, WebState};
 
 /// A file of rows; who takes it away is on record first.
 pub(super) async fn file(
@@ -23,11 +19,7 @@ pub(super) async fn file(
 ) -> Result<Response, Refusal> {
     let note = Note::of(&ui.viewer, "export", format!("{name} {scope}"), "");
     state.parts.store.note(note).await.map_err(|cause| ui.broken(&cause))?;
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row).map_err(|cause| ui.broken(&cause))?;
-    }
-    let text = writer.into_inner().map_err(|cause| ui.broken(&cause))?;
+    let text = web::csv::lines(rows).map_err(|cause| ui.broken(&cause))?;
     let named = format!("attachment; filename=\"{name}.csv\"");
     let kind = "text/csv; charset=utf-8".to_owned();
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, named)], text).into_response())

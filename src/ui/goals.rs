@@ -17,7 +17,7 @@ use crate::store::Goal;
 use crate::web::{WebState, local_path};
 
 /// All goals, by figure.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Goals(BTreeMap<FigureName, Goal>);
 
 /// One figure beside its goal.

@@ -84,14 +84,13 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
 /// `/overview/stream`: the scores again when they have changed.
 pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
     let watch = ui.seen(state.results().watch_overview(&ui.viewer, ui.slice()).await)?;
-    let goals = Goals::of(&ui, &state).await?;
     let key = format!("{} {}", ui.tr.code(), ui.to("/overview"));
     // What is there at the opening is on the page already.
     let changes = WatchStream::from_changes(watch.changes()).throttle(EVERY);
     let events = changes.then(move |version| {
-        let (state, watch, goals, key) = (state.clone(), watch.clone(), goals.clone(), key.clone());
+        let (state, watch, key) = (state.clone(), watch.clone(), key.clone());
         async move {
-            let text = scores(&state, &watch, &goals, ui.tr, key, version).await;
+            let text = scores(&state, &watch, ui.tr, key, version).await;
             Ok::<_, Infallible>(Event::default().data(text.as_ref()))
         }
     });
@@ -99,17 +98,11 @@ pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Resp
 }
 
 /// Made once for all who watch the same.
-async fn scores(
-    state: &WebState,
-    watch: &OverviewWatch,
-    goals: &Goals,
-    tr: Tongue,
-    key: String,
-    version: u64,
-) -> Arc<str> {
+async fn scores(state: &WebState, watch: &OverviewWatch, tr: Tongue, key: String, version: u64) -> Arc<str> {
     let make = || async {
         let view = watch.now().await.map_err(|cause| cause.to_string())?;
-        Scores::new(tr, &view, goals).render().map_err(|cause| cause.to_string())
+        let goals = watch.goals().await.map_err(|cause| cause.to_string())?.into_iter().collect();
+        Scores::new(tr, &view, &goals).render().map_err(|cause| cause.to_string())
     };
     state.fragments.get(key, version, make).await.unwrap_or_else(|cause| {
         error!("An open overview could not be brought up to date: {cause}");

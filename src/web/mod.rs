@@ -2,6 +2,7 @@
 //!
 //! What anybody may see is decided below, in the store, by the type of the view; here it is only found out who asks.
 
+pub mod csv;
 mod fragments;
 mod listen;
 mod oidc;

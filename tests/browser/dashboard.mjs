@@ -2,8 +2,7 @@
 // call with its reason, goals, and a figure that changes while calls run.
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { chromium } from 'playwright-core';
-import { accessible, done, expect, fault, fits, watched } from './watch.mjs';
+import { accessible, done, expect, fault, fits, launch, watched } from './watch.mjs';
 
 const { BASE, PASSWORD, PROGRAM, SIP, PICTURES } = process.env;
 const PAGES = {
@@ -15,10 +14,7 @@ const PAGES = {
 const PAST = 'origin=test&period=2026-Q4';
 
 if (PICTURES) mkdirSync(PICTURES, { recursive: true });
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 
 async function picture(page, name) {
   if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true });

@@ -1,14 +1,10 @@
 // Single sign-on, as people meet it: to the provider and back, with the role that their group has here.
-import { chromium } from 'playwright-core';
 import { start } from './provider.mjs';
-import { accessible, done, expect, watched } from './watch.mjs';
+import { accessible, done, expect, launch, watched } from './watch.mjs';
 
 const { BASE, PROVIDER_PORT } = process.env;
 const server = await start(Number(PROVIDER_PORT), `${BASE}/sign-in/oidc/callback`);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 
 async function arrive(name, wish = '/') {
   const context = await browser.newContext({ baseURL: BASE });

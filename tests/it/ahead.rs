@@ -148,7 +148,7 @@ fn a_decision_stands_whatever_happens_meanwhile() {
 fn a_chosen_call_that_never_comes_shows() {
     let (app, api, token) = sampling("[api]\ndecision_time = \"1s\"\n");
     let told: Vec<bool> = (0..2).map(|n| decide(api, &token, &format!("D{n}"))).collect();
-    let rows = app.wait_for_calls("disposition", |rows| rows.len() == 2);
+    let rows = ended(&app, "disposition", 2);
     let of = |told: bool| if told { "not_transferred" } else { "not_selected" };
     assert_eq!(rows, [of(told[0]), of(told[1])]);
     let reader = token_of(&app, "reports:read");

@@ -214,7 +214,7 @@ fn a_task_is_done_on_the_dashboard() {
     // The task is written behind the call.
     let start = Instant::now();
     let page = loop {
-        let page = site.get("/tasks", &kim).body;
+        let page = site.get("/tasks", &kim).text();
         if page.contains("id=\"task-") {
             break page;
         }
@@ -222,14 +222,14 @@ fn a_task_is_done_on_the_dashboard() {
     };
     let id = page.split("id=\"task-").nth(1).and_then(|rest| rest.split('"').next()).expect("a task");
     assert!(page.contains("anna") && page.contains("Show the number") && !page.contains("31205550177"));
-    assert!(site.get("/tasks?kind=low_score", &kim).body.contains("Nothing here with this filter"));
-    assert!(site.get("/tasks?state=closed", &kim).body.contains("Nothing here with this filter"));
+    assert!(site.get("/tasks?kind=low_score", &kim).text().contains("Nothing here with this filter"));
+    assert!(site.get("/tasks?state=closed", &kim).text().contains("Nothing here with this filter"));
     let task = format!("/tasks/{id}");
-    assert!(site.get(&task, &kim).body.contains("All open tasks"), "mails lead here");
+    assert!(site.get(&task, &kim).text().contains("All open tasks"), "mails lead here");
     let number = format!("{task}/number");
     assert_eq!(site.post(&number, &kim, "reason=+a+").status, 400, "a number wants a reason");
     assert_eq!(site.post(&number, &sue, "reason=to+call+back").status, 403);
-    assert!(site.post(&number, &kim, "reason=to+call+back").body.contains("+31205550177"));
+    assert!(site.post(&number, &kim, "reason=to+call+back").text().contains("+31205550177"));
     assert!(site.app.ask(&["audit", "list"]).contains("to call back"), "on record");
 
     let change = |who: &str, body: &str| site.post(&task, who, body).status;
@@ -237,10 +237,10 @@ fn a_task_is_done_on_the_dashboard() {
     assert_eq!(change(&kim, &format!("note={}", "x".repeat(501))), 400);
     let kept = site.post(&task, &kim, "state=called_back&note=All+is+well.%0D%0AFor+now.&query=state%3Dall");
     assert_eq!(kept.header("location"), format!("/tasks?state=all#task-{id}"));
-    let page = site.get("/tasks?state=called_back", &kim).body;
+    let page = site.get("/tasks?state=called_back", &kim).text();
     assert!(page.contains("All is well.\nFor now.") && page.contains("by kim"), "{page}");
     assert_eq!(change(&kim, "state=closed&note="), 303);
-    let page = site.get("/tasks?state=closed", &kim).body;
+    let page = site.get("/tasks?state=closed", &kim).text();
     assert!(page.contains("Closed for good") && !page.contains("Show the number"), "{page}");
     assert_eq!(change(&kim, "state=open"), 400, "what is closed stays closed");
     assert_eq!(site.post(&number, &kim, "reason=to+call+back").status, 400, "the number is gone");

@@ -45,17 +45,17 @@ fn each_role_sees_its_pages_and_no_others() {
         let cookie = site.sign_in(name);
         for (path, who) in pages {
             let (reply, sees) = (site.get(path, &cookie), who.contains(&name));
-            assert_eq!(reply.status, if sees { 200 } else { 403 }, "{path} as {name}: {}", reply.body);
+            assert_eq!(reply.status, if sees { 200 } else { 403 }, "{path} as {name}: {}", reply.text());
             let link = format!("href=\"{}\"", path.split('?').next().unwrap_or_default());
-            let linked = reply.body.contains(&link) || path.matches('/').count() > 1;
+            let linked = reply.text().contains(&link) || path.matches('/').count() > 1;
             assert!(!sees || linked, "{path} has a link for {name}");
-            assert!(sees || !reply.body.contains(&link), "{path} has no link for {name}");
+            assert!(sees || !reply.text().contains(&link), "{path} has no link for {name}");
         }
         assert_eq!(site.get("/nowhere", &cookie).status, 404);
         let dutch = site.get("/?lang=nl", &cookie);
         assert!(dutch.header("location").starts_with('/'));
         let first = format!("{}?lang=nl", dutch.header("location"));
-        assert!(site.get(&first, &cookie).body.contains("<html lang=\"nl\">"));
+        assert!(site.get(&first, &cookie).text().contains("<html lang=\"nl\">"));
         let out = site.post("/sign-out", &cookie, "");
         assert_eq!(out.header("location"), "/sign-in");
         assert_eq!(site.get(&first, &cookie).status, 303, "the session is over");
@@ -67,18 +67,18 @@ fn another_site_can_do_nothing_and_headers_keep_browsers_safe() {
     let site = Site::start();
     site.add("kim", &["quality"]);
     let body = format!("name=kim&password={PASSWORD}").replace(' ', "+");
-    for headers in ["", "Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-site\r\n"] {
-        assert_eq!(site.send("POST", "/sign-in", headers, &body).status, 403, "{headers:?}");
+    for headers in [&[][..], &[("Sec-Fetch-Site", "cross-site")], &[("Sec-Fetch-Site", "same-site")]] {
+        assert_eq!(site.ask("POST /sign-in", headers, &body).status, 403, "{headers:?}");
     }
     let page = site.get("/sign-in", "");
     assert_eq!(page.status, 200);
     assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src 'self';"));
     assert_eq!(page.header("x-content-type-options"), "nosniff");
     assert_eq!(page.header("cache-control"), "no-store");
-    assert!(!page.body.contains("style=\"") && !page.body.contains("onclick"));
+    assert!(!page.text().contains("style=\"") && !page.text().contains("onclick"));
     assert_eq!(site.get("/assets/aftercall.css", "").header("content-type"), "text/css; charset=utf-8");
-    let english = site.send("GET", "/sign-in", "Accept-Language: en-GB\r\n", "").body;
-    let dutch = site.send("GET", "/sign-in", "Accept-Language: nl-BE, en;q=0.5\r\n", "").body;
+    let english = site.ask("GET /sign-in", &[("Accept-Language", "en-GB")], "").text();
+    let dutch = site.ask("GET /sign-in", &[("Accept-Language", "nl-BE, en;q=0.5")], "").text();
     assert!(english.contains("Password") && dutch.contains("Wachtwoord"));
 
     let elsewhere = format!("{body}&next=//evil.example/");
@@ -139,7 +139,7 @@ fn the_administration_lets_people_in_and_shuts_them_out_on_record() {
     let refused = |body: &str, why: &str| {
         let reply = site.post("/users", &adm, body);
         assert_eq!(reply.status, 400, "{body}");
-        assert!(reply.body.contains(why), "{body}: {}", reply.body);
+        assert!(reply.text().contains(why), "{body}: {}", reply.text());
     };
     refused("name=a+b&role=quality", "A name has");
     refused("name=bob&role=agent", "wants an agent");
@@ -155,11 +155,11 @@ fn the_administration_lets_people_in_and_shuts_them_out_on_record() {
     };
     let made = site.post("/users", &adm, "name=bob&role=supervisor&teams=north%2C+south");
     assert_eq!(made.status, 200);
-    let path = format!("/sign-in/once?token={}", token(&made.body));
+    let path = format!("/sign-in/once?token={}", token(&made.text()));
     let bob = site.get(&path, "").cookie();
     assert_eq!(site.get("/overview", &bob).status, 200);
     assert_eq!(site.get(&path, "").status, 401, "it was used");
-    let list = site.get("/users", &adm).body;
+    let list = site.get("/users", &adm).text();
     assert!(list.contains("north, south") && !list.contains("token="), "shown once: {list}");
 
     let change = |name: &str, action: &str| {
@@ -168,23 +168,23 @@ fn the_administration_lets_people_in_and_shuts_them_out_on_record() {
     assert_eq!(change("bob", "sessions"), 303);
     assert_eq!(site.get("/overview", &bob).status, 303, "the session is over");
     let again = site.post("/users/change", &adm, "name=bob&action=link");
-    let bob = site.get(&format!("/sign-in/once?token={}", token(&again.body)), "").cookie();
+    let bob = site.get(&format!("/sign-in/once?token={}", token(&again.text())), "").cookie();
     assert_eq!(site.get("/overview", &bob).status, 200);
     assert_eq!(change("bob", "disable"), 303);
     assert_eq!(site.get("/overview", &bob).status, 303, "who is disabled is out at once");
     assert_eq!((change("adm", "disable"), change("bob", "link"), change("kim", "promote")), (400, 400, 404));
 
-    let log = site.get("/audit", &adm).body;
+    let log = site.get("/audit", &adm).text();
     for line in
         ["bob supervisor north south", "Made a link to sign in", "Signed a user out", "Disabled a user"]
     {
         assert!(log.contains(line), "{line}: {log}");
     }
-    let narrow = site.get("/audit?what=user_disable", &adm).body;
+    let narrow = site.get("/audit?what=user_disable", &adm).text();
     assert!(narrow.contains(">bob<") && !narrow.contains("north south"), "{narrow}");
-    assert!(site.get("/audit?day=2001-01-01", &adm).body.contains("No line fits"));
+    assert!(site.get("/audit?day=2001-01-01", &adm).text().contains("No line fits"));
     assert_eq!(site.get("/audit?day=yesterday", &adm).status, 400);
-    let checked = site.post("/audit", &adm, "").body;
+    let checked = site.post("/audit", &adm, "").text();
     assert!(checked.contains("each follows from the one before"), "{checked}");
     assert_eq!(site.post("/audit", &kim, "").status, 403);
 }
@@ -197,26 +197,26 @@ fn tables_go_out_as_files_on_record_and_surveys_are_gone_through_by_key() {
     }
     let (sue, kim, adm) = (site.sign_in("sue"), site.sign_in("kim"), site.sign_in("adm"));
     let agents = site.get("/agents.csv?period=2026-Q4", &sue);
-    assert!(agents.body.starts_with("agent,team,offered,responded"), "{}", agents.body);
+    assert!(agents.text().starts_with("agent,team,offered,responded"), "{}", agents.text());
     assert_eq!(agents.header("content-disposition"), "attachment; filename=\"agents.csv\"");
-    assert!(site.get("/queues.csv", &sue).body.starts_with("queue,offered,responded"));
+    assert!(site.get("/queues.csv", &sue).text().starts_with("queue,offered,responded"));
     assert_eq!((site.get("/agents.csv", &kim).status, site.get("/queues.csv", &adm).status), (403, 403));
     let calls = site.post("/calls", &kim, "reason=complaint+12&as=csv");
-    assert!(calls.body.starts_with("id,offered_utc,agent,"), "{}", calls.body);
+    assert!(calls.text().starts_with("id,offered_utc,agent,"), "{}", calls.text());
     assert_eq!(site.post("/calls", &kim, "as=csv").status, 400, "a file wants a reason too");
-    let log = site.get("/audit?what=export", &adm).body;
+    let log = site.get("/audit?what=export", &adm).text();
     for scope in ["agents 2026-Q4 origin sampled", "queues ", "calls "] {
         assert!(log.contains(scope), "{scope}: {log}");
     }
     let begun = site.get("/preview/short?in=en", &sue);
-    let open = begun.body.contains("Open question: ");
-    assert!(open && begun.body.contains("value=\"5\""), "{}", begun.body);
-    let over = site.get("/preview/short?in=en&keys=5", &sue).body;
+    let open = begun.text().contains("Open question: ");
+    assert!(open && begun.text().contains("value=\"5\""), "{}", begun.text());
+    let over = site.get("/preview/short?in=en&keys=5", &sue).text();
     assert!(over.contains("Over: Complete") && over.contains("Key 5"), "{over}");
     let sound = over.split("src=\"").find_map(|rest| rest.strip_prefix("/preview/sound/")).expect("a prompt");
     let path = format!("/preview/sound/{}", sound.split('"').next().unwrap_or_default());
-    let part = site.send("GET", &path, &format!("Cookie: {kim}\r\nRange: bytes=0-3\r\n"), "");
-    assert_eq!((part.status, part.body.as_str(), part.header("content-type")), (206, "RIFF", "audio/wav"));
+    let part = site.ask(&format!("GET {path}"), &[("Cookie", &kim), ("Range", "bytes=0-3")], "");
+    assert_eq!((part.status, part.text().as_str(), part.header("content-type")), (206, "RIFF", "audio/wav"));
     assert_eq!(site.get("/preview/sound/en/none", &kim).status, 404);
     assert_eq!(site.get("/preview/none", &kim).status, 404);
     assert_eq!(site.post("/operations/replay", &kim, "").status, 403);

@@ -10,7 +10,6 @@ use crate::harness::{App, PATIENCE, config};
 /// What came back.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// In lower case.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
@@ -18,11 +17,16 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The cookie of the session, as browsers send it back.
+    pub(crate) fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -40,9 +44,9 @@ pub(crate) fn start(more: &str) -> (App, SocketAddr) {
 
 /// Where the web side of a program listens.
 pub(crate) fn address(app: &App) -> SocketAddr {
-    app.wait_for_log("The dashboard is on http://");
+    app.wait_for_log("The dashboard is on ");
     let log = app.log();
-    let address = log.split("The dashboard is on http://").nth(1).and_then(|rest| rest.split('/').next());
+    let address = log.split("The dashboard is on ").nth(1).and_then(|rest| rest.split('/').nth(2));
     address.and_then(|address| address.parse().ok()).expect("an address in the log")
 }
 
@@ -66,10 +70,11 @@ pub(crate) fn ask(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &s
     let mut answer = Vec::new();
     open(to, line, headers, body).read_to_end(&mut answer).expect("an answer");
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
-    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
     let body = answer[end + 4..].to_vec();
-    let body = if head.contains("transfer-encoding: chunked") { unchunked(&body) } else { body };
+    let body =
+        if head.to_lowercase().contains("transfer-encoding: chunked") { unchunked(&body) } else { body };
     Reply { status, head, body }
 }
 

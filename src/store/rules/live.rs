@@ -22,6 +22,14 @@ impl OverviewWatch {
         self.results.read_overview(self.slice.borrowed()).await
     }
 
+    /// What its figures are measured against now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn goals(&self) -> Result<Vec<Goal>, StoreError> {
+        self.results.store.views().goals().await
+    }
+
     /// Counts what may have changed it.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
