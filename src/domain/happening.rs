@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decision::Origin;
 use super::ids::{CallId, CallRef, QuestionId, QueueId, SurveyId, SurveyVersion};
-use super::record::Origin;
 
 /// The kinds of happenings, as configuration and messages name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

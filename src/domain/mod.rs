@@ -4,10 +4,12 @@ mod ahead;
 mod answer;
 mod audio;
 mod caller;
+mod decision;
 mod digit;
 mod happening;
 mod heard;
 mod ids;
+mod outcome;
 mod period;
 mod play;
 mod record;
@@ -19,6 +21,7 @@ pub use ahead::{Foretold, FoundBy, ReservationToken};
 pub use answer::{Answer, AnswerValue, GivenBy, QuestionKind};
 pub use audio::{AudioFrame, LISTEN_RATE};
 pub use caller::{CallContext, CallerHash, CallerNumber, Party, Trigger};
+pub use decision::{DecidedAhead, Decision, DecisionReason, Origin};
 pub use digit::{Digit, KeyPath};
 pub use happening::{EventKind, Happening};
 pub use heard::{Deaf, GrammarCatalogue, HeardWord, Hearing, Listen, Meaning, Purpose, Thresholds, Verdict};
@@ -26,12 +29,10 @@ pub use ids::{
     AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, RecordingId, SurveyId,
     SurveyVersion, TeamId, TrunkId,
 };
+pub use outcome::{Disposition, FailReason, SkipReason, Stage, Transcription};
 pub use period::{Period, PeriodError, Week};
 pub use play::{ListenId, PlayId, PromptCatalogue};
-pub use record::{
-    CallStats, DecidedAhead, Decision, DecisionReason, DialogTrace, Disposition, Entry, Fact, FailReason,
-    Origin, SkipReason, Stage, StoredContext, Transcription,
-};
+pub use record::{CallStats, DialogTrace, Entry, Fact, StoredContext};
 pub use scale::{Better, Scale};
 pub use stream::{AgreedStream, Codec, Direction, TelephoneEvent};
 pub use viewer::{Role, UserId, Viewer};
