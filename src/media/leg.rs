@@ -1,5 +1,9 @@
 //! One call's audio, without sockets: packets in, packets and events out, time as an argument.
 
+mod payload;
+mod reports;
+mod sending;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,13 +12,15 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 
+use payload::{Payload, codec_of, ptime_ms};
+use sending::Sending;
+
 use super::ear::Ear;
 use super::jitter::{Arrival, Receiver};
 use super::keys::KeyMerge;
 use super::player::{Play, Player};
-use super::prompt::TICKS_PER_MS;
-use super::rtcp::{RTCP_MAX, Reporter, Sent, WallClock};
-use super::rtp::{HEADER_LEN, PAYLOAD_MAX, RtpHeader, RtpPacket, is_rtcp};
+use super::rtcp::{RTCP_MAX, Reporter, WallClock};
+use super::rtp::{HEADER_LEN, PAYLOAD_MAX, RtpPacket, is_rtcp};
 use super::source::{SourceLock, Standing};
 use super::talk::TalkChange;
 use super::telephone_event::{EventReceiver, Meaning};
@@ -29,9 +35,6 @@ const _: () = assert!(RTCP_MAX <= PACKET_MAX);
 /// Events kept for an owner who does not take them. Talk is dropped from a quarter of it on; a key beyond it is
 /// dropped too: nobody presses 64 keys in the time that a task may be late.
 const EVENTS_MAX: usize = 64;
-/// A sender that is later than this leaves audio out, with a jump of the timestamp that says so, instead of sending
-/// a burst.
-const LATE_MAX: Duration = Duration::from_millis(200);
 
 /// The rules of all legs, from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -71,19 +74,6 @@ pub struct Transmit {
     pub to: SocketAddr,
     /// Its length.
     pub len: usize,
-}
-
-#[derive(Debug)]
-struct Sending {
-    ssrc: u32,
-    sequence: u16,
-    timestamp: u32,
-    /// When the next frame is due; `None` before the first connect.
-    due: Option<Instant>,
-    /// The next packet is the first after a pause.
-    marker: bool,
-    packets: u32,
-    octets: u32,
 }
 
 /// The audio of one call.
@@ -241,17 +231,6 @@ impl LegCore {
         }
     }
 
-    /// Takes one datagram from the RTCP socket.
-    pub fn handle_rtcp(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
-        let Some((stream, lock)) = &self.stream else { return };
-        if from.ip() != lock.target().ip() && Some(from) != stream.remote_rtcp {
-            self.strangers = self.strangers.saturating_add(1);
-            return;
-        }
-        self.rtcp_source = Some(from);
-        self.reporter.handle_packet(datagram, self.sending.ssrc, now);
-    }
-
     /// The only address that packets of ours can come from until SIP says otherwise, once that is known.
     pub fn settled(&self) -> Option<SocketAddr> {
         self.stream.as_ref().and_then(|(_, lock)| lock.settled())
@@ -294,19 +273,6 @@ impl LegCore {
         }
     }
 
-    /// Says goodbye by RTCP, if there is anyone to say it to.
-    pub fn close(&mut self, now: Instant, buffer: &mut [u8; PACKET_MAX]) -> Option<Transmit> {
-        self.sending.due = None;
-        self.report_due = None;
-        self.silent_since = None;
-        if self.sending.packets == 0 && !self.heard {
-            return None;
-        }
-        self.write_rtcp(buffer, |reporter, sent, receiver, _, buffer| {
-            reporter.write_bye(sent, receiver, now, buffer)
-        })
-    }
-
     /// The last event, with the figures of the whole call.
     pub fn close_events(&mut self) -> CallStats {
         let stats = self.stats();
@@ -318,25 +284,6 @@ impl LegCore {
     #[must_use]
     pub fn ptime_ms(&self) -> u8 {
         self.stream.as_ref().map_or(20, |(stream, _)| ptime_ms(stream))
-    }
-
-    /// Figures so far.
-    #[must_use]
-    pub fn stats(&self) -> CallStats {
-        let counts = self.receiver.counts();
-        CallStats {
-            received: counts.received.saturating_add(self.loose),
-            sent: self.sending.packets,
-            lost: counts.lost,
-            duplicates: counts.duplicates,
-            late: counts.late,
-            malformed: self.malformed,
-            strangers: self.strangers,
-            jitter_us: ticks_to_us(self.receiver.jitter_ticks()),
-            remote_lost: self.reporter.remote_lost(),
-            remote_jitter_us: self.reporter.remote_jitter_ticks().map(ticks_to_us),
-            talk_ms: self.ear.talk_ms(),
-        }
     }
 
     fn handle_key_event(&mut self, packet: &RtpPacket<'_>, now: Instant) {
@@ -388,76 +335,6 @@ impl LegCore {
         }
     }
 
-    fn poll_frame(&mut self, due: Instant, buffer: &mut [u8; PACKET_MAX]) -> Option<Transmit> {
-        let (stream, lock) = self.stream.as_ref()?;
-        let ptime = ptime_ms(stream);
-        let step = Duration::from_millis(u64::from(ptime));
-        let ticks = u32::from(ptime) * TICKS_PER_MS;
-        let (to, codec, payload_type) = (lock.target(), stream.codec, stream.payload_type);
-        let sends = stream.direction.sends() && !stream.remote.ip().is_unspecified() && to.port() != 0;
-        let sending = &mut self.sending;
-        let frame_due = sending.due?;
-        let late = due.checked_duration_since(frame_due)?;
-        // What cannot be sent, or is too late to be, leaves a gap in the timestamps and none in the numbers.
-        let passed = if late > LATE_MAX || !sends { late.as_nanos() / step.as_nanos() } else { 0 };
-        if passed > 0 || !sends {
-            let passed = u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(u32::from(!sends));
-            sending.due = Some(frame_due + step * passed);
-            sending.timestamp = sending.timestamp.wrapping_add(ticks.wrapping_mul(passed));
-            sending.marker = true;
-        }
-        if !sends {
-            return None;
-        }
-        let len = HEADER_LEN + ticks as usize;
-        self.player.fill(codec, &mut buffer[HEADER_LEN..len]);
-        let header = RtpHeader {
-            payload_type,
-            marker: std::mem::take(&mut sending.marker),
-            sequence: sending.sequence,
-            timestamp: sending.timestamp,
-            ssrc: sending.ssrc,
-        };
-        let written = header.write(buffer);
-        sending.sequence = sending.sequence.wrapping_add(1);
-        sending.timestamp = sending.timestamp.wrapping_add(ticks);
-        sending.due = sending.due.map(|at| at + step);
-        sending.packets = sending.packets.saturating_add(1);
-        sending.octets = sending.octets.wrapping_add(ticks);
-        self.report_done();
-        written.ok().map(|()| Transmit { channel: Channel::Rtp, to, len })
-    }
-
-    fn write_rtcp(
-        &mut self,
-        buffer: &mut [u8; PACKET_MAX],
-        write: impl FnOnce(&mut Reporter, Sent, &Receiver, WallClock, &mut [u8]) -> usize,
-    ) -> Option<Transmit> {
-        let (stream, lock) = self.stream.as_ref()?;
-        let (channel, to) = match (stream.remote_rtcp, self.rtcp_source) {
-            (None, _) => (Channel::Rtp, lock.target()),
-            (Some(_), Some(source)) if source.ip() == lock.target().ip() => (Channel::Rtcp, source),
-            (Some(signalled), _) => (Channel::Rtcp, signalled),
-        };
-        if to.port() == 0 || to.ip().is_unspecified() {
-            return None;
-        }
-        let sending = &self.sending;
-        let sent = Sent {
-            ssrc: sending.ssrc,
-            timestamp: sending.timestamp,
-            packets: sending.packets,
-            octets: sending.octets,
-        };
-        let len = write(&mut self.reporter, sent, &self.receiver, self.wall, buffer);
-        (len > 0).then_some(Transmit { channel, to, len })
-    }
-
-    /// Half to one and a half times the interval (RFC 3550 §6.3.1).
-    fn schedule_report(&mut self, now: Instant) {
-        self.report_due = Some(now + self.rules.rtcp_interval.mul_f64(self.random.random_range(0.5..1.5)));
-    }
-
     fn dead_at(&self) -> Option<Instant> {
         let (since, reported) = self.silent_since?;
         let limit = if self.heard { self.rules.dead_after } else { self.rules.start_silence };
@@ -475,40 +352,6 @@ impl LegCore {
             self.events.push_back(event);
         }
     }
-}
-
-enum Payload {
-    Audio(Codec),
-    KeyEvent,
-    /// Comfort noise, or a format that was never agreed: alive, but nothing to hear.
-    Other,
-}
-
-impl Payload {
-    fn of(header: &RtpHeader, stream: &AgreedStream) -> Self {
-        let payload_type = header.payload_type;
-        if stream.telephone_event.is_some_and(|event| event.payload_type == payload_type) {
-            return Self::KeyEvent;
-        }
-        codec_of(payload_type, stream).map_or(Self::Other, Self::Audio)
-    }
-}
-
-/// The codec of a payload type: the agreed one, or one of the static ones that a far end may change to.
-fn codec_of(payload_type: u8, stream: &AgreedStream) -> Option<Codec> {
-    if payload_type == stream.payload_type {
-        return Some(stream.codec);
-    }
-    Codec::ALL.into_iter().find(|codec| codec.static_payload_type() == payload_type)
-}
-
-fn ptime_ms(stream: &AgreedStream) -> u8 {
-    stream.ptime_ms.clamp(10, 60) / 10 * 10
-}
-
-/// Microseconds of ticks at 8 kHz.
-fn ticks_to_us(ticks: u32) -> u32 {
-    ticks.saturating_mul(1000 / TICKS_PER_MS)
 }
 
 #[cfg(test)]

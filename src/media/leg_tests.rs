@@ -9,6 +9,7 @@ use crate::domain::{Direction, PlayId, TelephoneEvent};
 use crate::media::Times;
 use crate::media::g711::Law;
 use crate::media::prompt::Prompt;
+use crate::media::rtp::RtpHeader;
 use crate::media::telephone_event::Report;
 use crate::media::tone::tone;
 

@@ -16,12 +16,12 @@ use sipx_sip::{
 
 use super::admit::{Buckets, trunk_of};
 use super::call::Call;
-use super::check::{self, ACCEPT, ALLOW, Refusal, SUPPORTED};
+use super::check::{self, Refusal};
 use super::digest::Authenticator;
 use super::raw::{self, TagSecret};
 use super::transactions::{CallTimer, Deadlines, Due, Transactions, TxId};
 use super::{CallKey, Ended, Flow, Incoming, SipCommand, SipEvent};
-use crate::config::{SipConfig, Transport, TrunkConfig, UnknownSource};
+use crate::config::{SipConfig, TrunkConfig, UnknownSource};
 use crate::domain::{DialogTrace, TrunkId};
 
 /// INVITEs of ended calls that are still recognised as repeats.
@@ -235,70 +235,6 @@ impl Core {
             let outputs = client.machine.on_response(response);
             self.perform(id, outputs, now);
         }
-    }
-
-    /// Where answers to a request go: always the address it came from (RFC 3581), and never `maddr`.
-    pub(super) fn response_flow(&self, request: &Request, flow: Flow) -> Flow {
-        if flow.transport == Transport::Tcp || self.settings.sip.force_rport {
-            return flow;
-        }
-        let via = request.headers.typed::<sipx_sip::Via>().and_then(Result::ok);
-        match via {
-            Some(via) if via.rport().is_none() => {
-                Flow { peer: SocketAddr::new(flow.peer.ip(), via.port.unwrap_or(5060)), ..flow }
-            }
-            _ => flow,
-        }
-    }
-
-    /// Answers without keeping anything.
-    pub(super) fn refuse(&mut self, packet: &Packet, refusal: &Refusal) {
-        if !raw::wants_answer(&packet.bytes) {
-            return;
-        }
-        counter!("aftercall_sip_refused_total", "code" => refusal.code.to_string()).increment(1);
-        self.answer_stateless(packet, refusal);
-    }
-
-    pub(super) fn answer_stateless(&mut self, packet: &Packet, refusal: &Refusal) {
-        let mut extra = refusal.headers.clone();
-        if !self.settings.sip.server_name.is_empty() {
-            extra.push(("Server", self.settings.sip.server_name.clone()));
-        }
-        let (code, reason) = (refusal.code, refusal.reason);
-        let bytes = raw::answer(&packet.bytes, packet.flow.peer, code, reason, &extra, &self.secret);
-        self.transmit(packet.flow, bytes.into());
-    }
-
-    /// 503 with a Retry-After that differs from answer to answer, so that refused peers do not come back at once.
-    pub(super) fn refuse_busy(&mut self, packet: &Packet) {
-        let busy = self.busy();
-        self.refuse(packet, &busy);
-    }
-
-    pub(super) fn busy(&self) -> Refusal {
-        Refusal::new(503).with("Retry-After", self.retry_after_s().to_string())
-    }
-
-    /// Seconds from the upper half of 1..`retry_after_max`.
-    pub(super) fn retry_after_s(&self) -> u32 {
-        let most = self.settings.sip.retry_after_max;
-        rand::random_range(most.div_ceil(2)..=most)
-    }
-
-    fn answer_options(&mut self, packet: &Packet) {
-        // RFC 3261 §11.2: the answer is the one that an INVITE would get.
-        if self.closed.is_some() {
-            self.refuse_busy(packet);
-            return;
-        }
-        let answer = Refusal::new(200)
-            .with("Allow", ALLOW)
-            .with("Accept", ACCEPT)
-            .with("Accept-Encoding", "identity")
-            .with("Accept-Language", "en")
-            .with("Supported", SUPPORTED);
-        self.answer_stateless(packet, &answer);
     }
 
     pub(super) fn transmit(&mut self, flow: Flow, bytes: Bytes) {

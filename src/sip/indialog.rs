@@ -50,7 +50,7 @@ impl Core {
             Method::Info => self.handle_info(key, id, &request, now),
             Method::Update => self.handle_update(key, id, &request, flow, now),
             Method::Prack => {
-                let verdict = self.handle_prack(key, &request, now);
+                let verdict = self.handle_prack(key, &request);
                 let acknowledged = verdict.code == 200;
                 self.answer_request(key, id, &request, &verdict, None, now);
                 if acknowledged && self.calls.get(&key).is_some_and(|call| call.phase == Phase::Progressing) {

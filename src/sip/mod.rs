@@ -11,6 +11,7 @@
 mod admit;
 mod call;
 mod check;
+mod confirm;
 mod context;
 mod core;
 mod dialog;
@@ -21,6 +22,7 @@ mod invite;
 mod offer;
 mod outgoing;
 mod raw;
+mod refuse;
 mod stream;
 #[cfg(test)]
 mod tests;
