@@ -69,6 +69,8 @@ pub(super) struct Call {
     pub repeat: Option<Repeat>,
     pub reliable: Option<Box<Reliable>>,
     pub session: Option<Session>,
+    /// When the far end gives the session up, less the time that a BYE needs (RFC 4028 §10).
+    pub session_over: Option<Instant>,
     /// A refresh of ours in flight.
     pub refresh: Option<TxId>,
     /// Whether the far end takes UPDATE.

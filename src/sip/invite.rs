@@ -74,6 +74,7 @@ impl Core {
             repeat: None,
             reliable: None,
             session: None,
+            session_over: None,
             refresh: None,
             takes_update: sipx_sip::update::peer_allows(&request.headers),
             hang_up: None,

@@ -1,9 +1,9 @@
 //! Requests that we send inside a dialog: BYE, and the refresh of a session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sipx_sip::session::{self, SessionExpires};
+use sipx_sip::session::{self, Session, SessionExpires};
 use sipx_sip::{HeaderName, Method, Request, Response};
 
 use super::call::{HangUp, Phase};
@@ -12,6 +12,9 @@ use super::dialog::Dialog;
 use super::offer;
 use super::transactions::{CallTimer, TxId};
 use super::{CallKey, Ended, Flow, SipEvent};
+
+/// After how long a refused refresh is tried again.
+const REFRESH_AGAIN: Duration = Duration::from_secs(2);
 
 impl Core {
     /// The owner hangs up.
@@ -121,12 +124,23 @@ impl Core {
 
     /// Starts the session timer anew, after an answer or a refresh.
     pub(super) fn arm_session(&mut self, key: CallKey, now: Instant) {
-        let Some(call) = self.calls.get(&key) else { return };
+        let Some(call) = self.calls.get_mut(&key) else { return };
         if call.phase != Phase::Up || call.repeat.is_some() {
             return;
         }
         if let Some(session) = call.session {
+            call.session_over = Some(now + Session { we_refresh: false, ..session }.act_after());
             self.set_call_timer(key, CallTimer::Session, now + session.act_after());
+        }
+    }
+
+    /// A refresh was refused: it is tried again as long as the session stands.
+    fn refresh_again(&mut self, key: CallKey, now: Instant) {
+        let again = now + REFRESH_AGAIN;
+        if self.calls.get(&key).and_then(|call| call.session_over).is_some_and(|over| over <= again) {
+            self.end_with_bye(key, 408, "session expired", Ended::SessionExpired, now);
+        } else {
+            self.set_call_timer(key, CallTimer::Session, again);
         }
     }
 
@@ -194,9 +208,9 @@ impl Core {
                 {
                     session.interval = session.interval.max(min.0);
                 }
-                self.arm_session(key, now);
+                self.refresh_again(key, now);
             }
-            _ => self.arm_session(key, now),
+            _ => self.refresh_again(key, now),
         }
     }
 

@@ -311,6 +311,28 @@ fn session_timers_are_kept_by_either_side() {
 }
 
 #[test]
+fn a_refused_refresh_is_tried_again_until_the_session_is_over() {
+    let by_us = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\nAllow: INVITE, UPDATE, BYE\r\n";
+    let refused = |update: &str, status: &str, header: &str| {
+        ok_to(update).replace("200 OK", status).replace("Content-Length", &format!("{header}Content-Length"))
+    };
+    let mut bench = Bench::new("");
+    bench.up_with(by_us);
+    let first = bench.wait(Duration::from_secs(46));
+    bench.send(&refused(&first[0], "422 Session Interval Too Small", "Min-SE: 120\r\n"));
+    let second = bench.wait(Duration::from_secs(3));
+    assert!(second[0].starts_with("UPDATE ") && second[0].contains("Session-Expires: 120"), "{second:?}");
+    let mut update = second[0].clone();
+    let end = (0..10).find_map(|_| {
+        bench.send(&refused(&update, "500 Not Now", ""));
+        update = bench.wait(Duration::from_secs(3)).remove(0);
+        update.starts_with("BYE ").then_some(())
+    });
+    assert_eq!(end, Some(()), "it goes on beyond the end of the session");
+    assert_eq!(bench.events, [SipEvent::Ended(Ended::SessionExpired)]);
+}
+
+#[test]
 fn a_refresh_by_reinvite_is_acknowledged() {
     let mut bench = Bench::new("");
     bench.up_with("Supported: timer\r\nSession-Expires: 100;refresher=uas\r\n");

@@ -66,12 +66,13 @@ fn xml(script: &str) -> String {
                 writeln!(out, "<recv response=\"{code}\"{how} rrs=\"true\" timeout=\"20000\">{}</recv>", wants(&headers))
             }
             (Some("<"), Some(method)) => {
-                writeln!(out, "<recv request=\"{method}\" timeout=\"40000\">{}</recv>", wants(&headers))
+                writeln!(out, "<recv request=\"{method}\" timeout=\"60000\">{}</recv>", wants(&headers))
             }
             (Some("pause"), Some(ms)) => writeln!(out, "<pause milliseconds=\"{ms}\"/>"),
             (Some(">"), Some(code)) if code.starts_with(|c: char| c.is_ascii_digit()) => {
                 write!(out, "<send><![CDATA[\n\nSIP/2.0 {code} OK\n[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n\
-                     [last_CSeq:]\nContact: <sip:t@[local_ip]:[local_port]>\nContent-Length: 0\n\n]]></send>\n")
+                     [last_CSeq:]\nContact: <sip:t@[local_ip]:[local_port]>\n{}\
+                     Content-Length: 0\n\n]]></send>\n", headers.iter().map(|h| format!("{h}\n")).collect::<String>())
             }
             (Some(">"), Some(method)) => {
                 let words: Vec<&str> = words.collect();

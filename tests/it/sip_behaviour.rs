@@ -90,6 +90,23 @@ fn session_timers() {
 }
 
 #[test]
+fn our_own_refreshes_are_made_longer_and_end_with_the_dialog() {
+    // A far end that only listens need not send audio for the 45 seconds until the first refresh.
+    let app = App::start();
+    let asked = "> INVITE sdp:recvonly |Supported: timer|Session-Expires: 90;refresher=uas|Allow: INVITE, UPDATE, BYE\n\
+                 < 100 maybe\n< 200 |refresher=uas\n> ACK\n< UPDATE |Session-Expires: 90;refresher=uac\n";
+    let longer = "> 422 |Min-SE: 120\n< UPDATE |Session-Expires: 120;refresher=uac\n\
+                  > 200 |Require: timer|Session-Expires: 120;refresher=uac\n> BYE\n< 200";
+    let gone = "> 408\n< BYE |Reason: SIP;cause=481\n> 200";
+    std::thread::scope(|scope| {
+        for rest in [longer, gone] {
+            let app = &app;
+            scope.spawn(move || run(app.udp, "media", &format!("{asked}{rest}"), &["-timeout", "100s"]));
+        }
+    });
+}
+
+#[test]
 fn refusals_say_why() {
     let app = App::start();
     let refused = |user: &str, script: &str| play(&app, user, script);
