@@ -25,6 +25,7 @@ mod schema;
 mod seal;
 mod sql;
 mod sql_weekly;
+mod sql_words;
 mod state;
 mod tasks;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod vault;
 mod views;
 mod weekly;
 mod wheres;
+mod words;
 mod writer;
 
 use std::fs::File;
@@ -52,7 +54,7 @@ use crate::domain::{CallId, CallerNumber, DialogTrace, Entry, EventKind, Happeni
 pub use ahead::{Ahead, AheadError, Decided, Frozen, Met, Reservation, ReservationRow, Wish};
 pub use audit::{AuditFilter, AuditLine, AuditPage, Chain, Head, Note};
 pub use changes::{Change, Tidy};
-pub use comments::Comment;
+pub use comments::{Comment, CommentFilter, CommentRow};
 pub use erase::{Erase, Erased, erase};
 pub use goals::{Goal, GoalError};
 pub use outbox::{Due, Message, MessageFilter, MessageRow, Outcome, Target, Tried, replay};

@@ -52,7 +52,7 @@ const PAGES: [(&str, &str, &[Role]); 17] = [
     ("/queues", "page-queues", &[Role::Supervisor]),
     ("/tasks", "page-tasks", &[Role::Quality]),
     ("/calls", "page-calls", &[Role::Quality]),
-    ("/why", "page-why", &[Role::Supervisor]),
+    ("/why", "page-why", &[Role::Supervisor, Role::Quality]),
     ("/journey", "page-journey", &[Role::Supervisor]),
     ("/sampling", "page-sampling", &[Role::Supervisor]),
     ("/mystery", "page-mystery", &[Role::Supervisor]),
@@ -319,6 +319,7 @@ mod tests {
             ("/mystery", View::Mystery),
             ("/my-weeks", View::MyWeeks),
             ("/calls", View::Calls),
+            ("/why", View::Comments),
             ("/tasks", View::Tasks),
             ("/audit", View::Audit),
         ];

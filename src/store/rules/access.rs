@@ -23,6 +23,7 @@ pub enum View {
     Calls,
     Call,
     Recording,
+    Comments,
     Tasks,
     TaskChange,
     TaskNumber,
@@ -34,7 +35,7 @@ pub enum View {
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Overview,
         Self::Agents,
         Self::Agent,
@@ -48,6 +49,7 @@ impl View {
         Self::Calls,
         Self::Call,
         Self::Recording,
+        Self::Comments,
         Self::Tasks,
         Self::TaskChange,
         Self::TaskNumber,
@@ -74,6 +76,7 @@ impl View {
             Self::Calls => "calls",
             Self::Call => "call",
             Self::Recording => "recording",
+            Self::Comments => "comments",
             Self::Tasks => "tasks",
             Self::TaskChange => "task_change",
             Self::TaskNumber => "task_number",
@@ -101,6 +104,7 @@ impl View {
             Self::Calls
             | Self::Call
             | Self::Recording
+            | Self::Comments
             | Self::Tasks
             | Self::TaskChange
             | Self::TaskNumber => Role::Quality,
