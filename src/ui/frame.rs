@@ -317,6 +317,7 @@ mod tests {
             ("/journey", View::Journey),
             ("/sampling", View::Sampling),
             ("/mystery", View::Mystery),
+            ("/running", View::Running),
             ("/my-weeks", View::MyWeeks),
             ("/calls", View::Calls),
             ("/why", View::Comments),

@@ -19,6 +19,7 @@ pub enum View {
     Journey,
     Sampling,
     Mystery,
+    Running,
     MyWeeks,
     Calls,
     Call,
@@ -35,7 +36,7 @@ pub enum View {
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Overview,
         Self::Agents,
         Self::Agent,
@@ -45,6 +46,7 @@ impl View {
         Self::Journey,
         Self::Sampling,
         Self::Mystery,
+        Self::Running,
         Self::MyWeeks,
         Self::Calls,
         Self::Call,
@@ -72,6 +74,7 @@ impl View {
             Self::Journey => "journey",
             Self::Sampling => "sampling",
             Self::Mystery => "mystery",
+            Self::Running => "running",
             Self::MyWeeks => "my_weeks",
             Self::Calls => "calls",
             Self::Call => "call",
@@ -99,7 +102,8 @@ impl View {
             | Self::Why
             | Self::Journey
             | Self::Sampling
-            | Self::Mystery => Role::Supervisor,
+            | Self::Mystery
+            | Self::Running => Role::Supervisor,
             Self::MyWeeks => Role::Agent,
             Self::Calls
             | Self::Call

@@ -286,6 +286,7 @@ async fn each_view_is_for_one_role() {
                 View::Journey => results.journey(v, Slice::of(period)).await.map(|_| ()),
                 View::Sampling => results.sampling(v, period).await.map(|_| ()),
                 View::Mystery => results.mystery(v, period).await.map(|_| ()),
+                View::Running => results.watch_running(v).await,
                 View::MyWeeks => results.my_weeks(v, Timestamp::UNIX_EPOCH).await.map(|_| ()),
                 View::Calls => results.calls(v, &CallFilter::default(), &reason).await.map(|_| ()),
                 View::Call => results.call(v, call, &reason).await.map(|_| ()),
@@ -325,9 +326,10 @@ async fn each_view_is_for_one_role() {
         }
         let expected: &[&str] = match role {
             Role::Agent => &["my_weeks"],
-            Role::Supervisor => {
-                &["overview", "agents", "agent", "queues", "queue", "why", "journey", "sampling", "mystery"]
-            }
+            Role::Supervisor => &[
+                "overview", "agents", "agent", "queues", "queue", "why", "journey", "sampling", "mystery",
+                "running",
+            ],
             Role::Quality => {
                 &["calls", "call", "recording", "comments", "tasks", "task_change", "task_number"]
             }

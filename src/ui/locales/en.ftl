@@ -356,6 +356,7 @@ audit-why = Looked at the reasons
 audit-journey = Looked at the way through the survey
 audit-sampling = Looked at the sampling
 audit-mystery = Looked at mystery and trial calls
+audit-running = Looked at calls in progress
 audit-my_weeks = Looked at their own weeks
 audit-calls = Looked for calls
 audit-call = Looked at one call

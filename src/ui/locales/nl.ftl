@@ -356,6 +356,7 @@ audit-why = Bekeek de redenen
 audit-journey = Bekeek de weg door de enquête
 audit-sampling = Bekeek de steekproef
 audit-mystery = Bekeek mystery- en proefgesprekken
+audit-running = Bekeek lopende gesprekken
 audit-my_weeks = Bekeek de eigen weken
 audit-calls = Zocht gesprekken
 audit-call = Bekeek één gesprek
