@@ -139,6 +139,20 @@ async fn a_call_goes_in_and_comes_out() {
 }
 
 #[tokio::test]
+async fn what_passes_is_gone_at_the_next_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let left = store.scratch().join("left");
+    assert_eq!(store.scratch().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    std::fs::write(&left, "rows").unwrap();
+    store.close().await;
+    drop(store);
+    let (store, _) = open_once_free(folder.path()).await;
+    assert!(store.scratch().is_dir() && !left.exists());
+}
+
+#[tokio::test]
 async fn selection_takes_up_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
