@@ -1,13 +1,10 @@
 //! Whether a call will be surveyed, asked before it is over, so that nobody can arrange themselves to it.
 
-use std::sync::PoisonError;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
-use metrics::counter;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,6 +13,7 @@ use super::given::{caller, named, stretch, time};
 use super::once::{Body, Once, Seen};
 use super::{ApiState, Problem};
 use crate::access::Scope;
+use crate::call;
 use crate::domain::{CallContext, CallRef, Foretold};
 use crate::store::Frozen;
 
@@ -98,13 +96,7 @@ pub(super) async fn decide(
         ..CallContext::default()
     };
     let hash = said.caller;
-    let decide = || {
-        let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
-        let decision = selector.decide(&context, hash, Timestamp::now());
-        counter!("aftercall_decisions_total", "reason" => decision.reason.as_str(), "origin" => decision.origin.as_str())
-            .increment(1);
-        decision
-    };
+    let decide = || call::decide(parts, &context, hash, Timestamp::now());
     let api = parts.live.load().config.api.clone();
     let receipt = |frozen: &Frozen| once.receipt(StatusCode::OK, &Answer::from(frozen));
     let (from_to, max) = (stretch(api.decision_time), api.decisions_max);

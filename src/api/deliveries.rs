@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Bearer;
-use super::given::{limit, named, time};
+use super::given::{cut, limit, named, time};
 use super::once::{Body, Once, Seen};
 use super::{ApiState, Problem};
 use crate::access::Scope;
 use crate::domain::Role;
-use crate::store::{Change, MessageFilter, MessageRow, Note};
+use crate::store::{Change, MessageFilter, MessageRow, MessageState, Note};
 
 /// Which messages.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -58,7 +58,7 @@ pub(super) struct Delivery {
     /// To whom: `webhook:NAME` or `mail`.
     target: String,
     /// waiting, delivered or dead.
-    state: String,
+    state: &'static str,
     /// How often it was tried.
     attempts: i64,
     /// When it is tried next, where it waits.
@@ -76,9 +76,9 @@ impl From<MessageRow> for Delivery {
             made: time(row.made_us),
             event: row.event,
             call: row.call.to_string(),
-            next_try: (row.state == "waiting").then(|| time(row.due_us)),
+            next_try: (row.state == MessageState::Waiting).then(|| time(row.due_us)),
             target: row.target,
-            state: row.state,
+            state: row.state.as_str(),
             attempts: row.attempts,
             last_try: row.tried_us.map(time),
             error: Some(row.error).filter(|error| !error.is_empty()),
@@ -109,19 +109,19 @@ pub(super) async fn list(
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
     let limit = limit(wanted.limit)?;
     let fate = wanted.state.map(|fate| match fate {
-        Fate::Waiting => "waiting",
-        Fate::Delivered => "delivered",
-        Fate::Dead => "dead",
+        Fate::Waiting => MessageState::Waiting,
+        Fate::Delivered => MessageState::Delivered,
+        Fate::Dead => MessageState::Dead,
     });
     let filter = MessageFilter {
-        state: fate.map(str::to_owned),
+        state: fate,
         target: wanted.target,
         before: named("before", wanted.before.as_deref())?,
-        limit: Some(limit),
+        limit: Some(limit + 1),
     };
-    let rows = state.web.results().messages(&bearer.viewer(Role::Admin), &filter).await?;
-    let full = rows.len() == limit as usize;
-    let next = rows.last().filter(|_| full).map(|row| row.id.to_string());
+    let mut rows = state.web.results().messages(&bearer.viewer(Role::Admin), &filter).await?;
+    let more = cut(&mut rows, limit);
+    let next = rows.last().filter(|_| more).map(|row| row.id.to_string());
     Ok(Json(Deliveries { items: rows.into_iter().map(Delivery::from).collect(), next }))
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn replay(
     };
     let store = &state.web.parts.store;
     let message = store.views().message(id).await?;
-    if message.is_none_or(|message| message.state != "dead") {
+    if message.is_none_or(|message| message.state != MessageState::Dead) {
         return Err(super::no_such());
     }
     store.note(Note::of(&bearer.viewer(Role::Admin), "replay", id.to_string(), &bearer.0.name)).await?;

@@ -70,7 +70,7 @@ pub(super) async fn xlsx(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let rows = begin(&state, &bearer, wanted, "api export").await?;
-    let file = xlsx::write(rows).await?;
+    let file = xlsx::write(rows, state.parts.store.scratch().to_owned()).await?;
     let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
     let named = "attachment; filename=\"responses.xlsx\"";
     let body = Body::from_stream(xlsx::chunks(file));

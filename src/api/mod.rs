@@ -110,7 +110,7 @@ enum WriteProblems {
     /// Too many requests; `Retry-After` says when to come again.
     #[response(status = 429)]
     TooOften(Problem),
-    /// As many wait as the configuration allows.
+    /// As many wait as the configuration allows; `Retry-After` says when to come again.
     #[response(status = 503)]
     Full(Problem),
 }

@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 use crate::access::AccessError;
 use crate::store::StoreError;
 
+/// After how many seconds it is worth another try where there is no room now.
+const BUSY_S: u64 = 5;
+
 /// What went wrong, for programs and for people.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -45,6 +48,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             let challenge = header::HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(BUSY_S));
         }
         response
     }

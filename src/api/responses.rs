@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::auth::Bearer;
-use super::given::{limit, named, time};
+use super::given::{cut, limit, named, time};
 use crate::access::Scope;
 use crate::domain::{CallId, Role};
 use crate::store::{CallFilter, CallSummary, Note};
@@ -120,8 +120,7 @@ pub(super) async fn list(
     let filter = CallFilter { limit: Some(limit + 1), ..wanted.filter()? };
     note(&state, &bearer, "api responses", &wanted).await?;
     let mut calls = state.parts.store.views().calls(&filter).await?;
-    let more = calls.len() > limit as usize;
-    calls.truncate(limit as usize);
+    let more = cut(&mut calls, limit);
     let next = calls.last().filter(|_| more).map(|call| call.id.to_string());
     Ok(Json(Page { items: calls.into_iter().map(Held::from).collect(), next }))
 }

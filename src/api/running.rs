@@ -14,6 +14,7 @@ use super::Problem;
 use super::auth::Bearer;
 use crate::access::Scope;
 use crate::call::{RunningCall, RunningCalls};
+use crate::domain::Role;
 use crate::web::WebState;
 
 /// A stream tells of changes at most so often.
@@ -69,6 +70,7 @@ pub(super) async fn list(
     bearer: Bearer,
 ) -> Result<Json<Vec<Running>>, Problem> {
     bearer.may(Scope::Live)?;
+    state.results().watch_running(&bearer.viewer(Role::Supervisor)).await?;
     Ok(Json(all(&state.parts.running)))
 }
 
@@ -82,6 +84,7 @@ pub(super) async fn stream(
     bearer: Bearer,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     bearer.may(Scope::Live)?;
+    state.results().watch_running(&bearer.viewer(Role::Supervisor)).await?;
     let calls = state.parts.running.clone();
     let changes = tokio_stream::wrappers::WatchStream::new(calls.changes());
     let events = changes.throttle(EVERY).map(move |_| {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Bearer;
-use super::given::{limit, named, time};
+use super::given::{cut, limit, named, time};
 use super::once::{Body, Once, Seen};
 use super::{ApiState, Problem};
 use crate::access::Scope;
@@ -180,11 +180,11 @@ pub(super) async fn list(
             Kind::Callback => TaskKind::Callback,
         }),
         before: named::<CallId>("before", wanted.before.as_deref())?,
-        limit: Some(limit),
+        limit: Some(limit + 1),
     };
-    let rows = state.web.results().tasks(&bearer.viewer(Role::Quality), &filter).await?;
-    let full = rows.len() == limit as usize;
-    let next = rows.last().filter(|_| full).map(|row| row.call.to_string());
+    let mut rows = state.web.results().tasks(&bearer.viewer(Role::Quality), &filter).await?;
+    let more = cut(&mut rows, limit);
+    let next = rows.last().filter(|_| more).map(|row| row.call.to_string());
     Ok(Json(Tasks { items: rows.into_iter().map(Task::from).collect(), next }))
 }
 

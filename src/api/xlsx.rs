@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -33,13 +34,17 @@ enum Fault {
     File(#[from] std::io::Error),
 }
 
-/// Writes all rows into a file that has no name and goes with its last reader.
-pub(super) async fn write(rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>) -> Result<File, Problem> {
+/// Writes all rows into a file that has no name and goes with its last reader. It may be large and tells of calls, so it
+/// lies where the database does.
+pub(super) async fn write(
+    rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>,
+    scratch: PathBuf,
+) -> Result<File, Problem> {
     let Ok(_one) = AT_ONCE.try_acquire() else {
         let detail = "other spreadsheets are being made; CSV can be had at once".to_owned();
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
     };
-    let written = tokio::task::spawn_blocking(move || fill(rows)).await;
+    let written = tokio::task::spawn_blocking(move || fill(rows, &scratch)).await;
     let fault = match written {
         Ok(Ok(file)) => return Ok(file),
         Ok(Err(fault)) => fault.to_string(),
@@ -49,8 +54,9 @@ pub(super) async fn write(rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>) -
     Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, None))
 }
 
-fn fill(mut rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>) -> Result<File, Fault> {
+fn fill(mut rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>, scratch: &Path) -> Result<File, Fault> {
     let mut book = Workbook::new();
+    book.set_tempdir(scratch)?;
     let bold = Format::new().set_bold();
     let mut page = rows.blocking_recv().transpose()?.unwrap_or_default().into_iter();
     loop {
@@ -77,7 +83,7 @@ fn fill(mut rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>) -> Result<File,
             break;
         }
     }
-    let mut file = tempfile::tempfile()?;
+    let mut file = tempfile::tempfile_in(scratch)?;
     book.save_to_writer(&mut file)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
@@ -105,4 +111,21 @@ pub(super) fn chunks(mut file: File) -> impl Stream<Item = std::io::Result<Bytes
         }
     });
     ReceiverStream::new(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_is_put_together_in_the_folder_for_it_and_leaves_nothing_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = || mpsc::channel(1).1;
+        assert!(fill(none(), &folder.path().join("gone")).is_err(), "not anywhere else");
+        let mut file = fill(none(), folder.path()).unwrap();
+        let mut begin = [0; 2];
+        file.read_exact(&mut begin).unwrap();
+        assert_eq!(begin, *b"PK");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

@@ -15,7 +15,8 @@ use super::{Shared, goodbye, perform, tell};
 use crate::config::Live;
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
-    CallId, CallStats, CallerNumber, Codec, Decision, Disposition, Entry, Fact, FailReason, StoredContext,
+    CallContext, CallId, CallStats, CallerHash, CallerNumber, Codec, Decision, Disposition, Entry, Fact,
+    FailReason, StoredContext,
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
@@ -48,6 +49,19 @@ pub(super) fn entry(call: CallId, fact: Fact) -> Entry {
     Entry { call, at_us: Timestamp::now().as_microsecond(), fact }
 }
 
+/// Decides whether a call, or one to come, is surveyed. Here every decision is counted, once: one that was made ahead
+/// was counted then.
+pub fn decide(parts: &Shared, context: &CallContext, caller: Option<CallerHash>, now: Timestamp) -> Decision {
+    let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
+    counted(selector.decide(context, caller, now))
+}
+
+fn counted(decision: Decision) -> Decision {
+    counter!("aftercall_decisions_total", "reason" => decision.reason.as_str(), "origin" => decision.origin.as_str())
+        .increment(1);
+    decision
+}
+
 async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let live = parts.live.load_full();
     let now = Timestamp::now();
@@ -59,14 +73,9 @@ async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let context = &*context;
     let decision = match &met.decided {
         Some(Decided::Now(frozen)) => as_held(&frozen.decision, &live),
-        Some(Decided::Before) => Decision::already_made(),
-        None => {
-            let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
-            selector.decide(context, hash, now)
-        }
+        Some(Decided::Before) => counted(Decision::already_made()),
+        None => decide(parts, context, hash, now),
     };
-    counter!("aftercall_decisions_total", "reason" => decision.reason.as_str(), "origin" => decision.origin.as_str())
-        .increment(1);
     let stored = StoredContext {
         trunk: signals.incoming.trunk.clone(),
         agent: context.agent.clone(),

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
-pub use driver::run;
+pub use driver::{decide, run};
 pub use live::{RunningCall, RunningCalls};
 
 use crate::config::Live;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::filter::table;
 use super::{Global, print};
-use crate::store::{MessageFilter, replay};
+use crate::store::{MessageFilter, MessageState, replay};
 
 /// What to do with messages.
 #[derive(Debug, clap::Args)]
@@ -48,6 +48,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     match args.command {
         Command::List { state, target, limit } => {
             let views = super::open_views(global).await?;
+            let state = MessageState::ALL.into_iter().find(|known| state.as_deref() == Some(known.as_str()));
             let filter = MessageFilter { state, target, limit: Some(limit), ..MessageFilter::default() };
             let mut list = table();
             list.set_header(["id", "made", "event", "to", "state", "tries", "last", "what went wrong"]);
@@ -59,7 +60,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
                     time(message.made_us),
                     message.event,
                     message.target,
-                    message.state,
+                    message.state.as_str().to_owned(),
                     message.attempts.to_string(),
                     message.tried_us.map(time).unwrap_or_default(),
                     message.error,

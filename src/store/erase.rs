@@ -269,6 +269,7 @@ async fn erase_calls(conn: &mut SqliteConnection, calls: &[CallId]) -> Result<St
         execute(conn, sqlx::query(update).bind(id.clone())).await?;
         execute(conn, sqlx::query("UPDATE answers SET keys = '' WHERE call_id = $1").bind(id.clone()))
             .await?;
+        execute(conn, sqlx::query("DELETE FROM comments WHERE call_id = $1").bind(id.clone())).await?;
         erased.keys += tasks::erase(conn, *call).await?;
         outbox::erase(conn, *call).await?;
         let keys =
@@ -347,7 +348,11 @@ fn what_is_left(fact: Fact) -> Option<Fact> {
         Fact::Heard { question, .. } | Fact::Comment { question, .. } | Fact::Reread { question, .. } => {
             Some(Fact::Erased { was, question: Some(question) })
         }
-        Fact::Transcribed { .. } | Fact::LanguageSet { .. } => Some(Fact::Erased { was, question: None }),
+        // Which groups of key words were found counts like an answer.
+        Fact::Transcribed { recording, outcome, sealed: Some(_), key_words, .. } => {
+            Some(Fact::Transcribed { recording, outcome, model: None, sealed: None, key_words })
+        }
+        Fact::LanguageSet { .. } => Some(Fact::Erased { was, question: None }),
         _ => None,
     }
 }

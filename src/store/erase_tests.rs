@@ -64,6 +64,12 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
             },
         );
         store.append(Batch { key: Some(key), ..batch(call, facts) }).await.unwrap();
+        let words = vec![HeardWord { word: "dreary".into(), confidence_pm: 900, start_ms: 0, end_ms: 9 }];
+        let sealed = store.vault().seal_words(call, recording, &words).await.unwrap();
+        let outcome = Transcription::Done;
+        let key_words = vec!["mood".to_owned()];
+        let text = Fact::Transcribed { recording, outcome, model: Some("nl".into()), sealed, key_words };
+        store.append(batch(call, [text])).await.unwrap();
         calls.push((call, recording));
     }
     let report = |store: &Store| {
@@ -78,6 +84,15 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
     let (renamed, _) = store.erase(&Erase::Agent("anna".parse().unwrap()), note()).await.unwrap();
     assert_eq!((renamed.calls, renamed.facts), (7, 7));
     assert_eq!(report(&store).await, before);
+    let all = CommentFilter {
+        from_us: 0,
+        to_us: i64::MAX,
+        survey: None,
+        origin: Origin::Sampled,
+        after: None,
+        limit: 9,
+    };
+    assert_eq!(store.views().comments(&all).await.unwrap(), []);
     let (call, recording) = calls[0];
     assert_eq!(store.vault().recording(call, recording).await.unwrap(), None);
     store.close().await;
@@ -90,6 +105,7 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
         assert!(!rows.contains(gone) && !has(gone), "{gone} is still there");
     }
     assert!(has("erased-"));
+    assert!(rows.contains("short|mood|7|0|"), "what was counted stays counted: {rows}");
     loop {
         match rebuild(&config(), folder.path()).await {
             Err(StoreError::InUse { .. }) => tokio::task::yield_now().await,

@@ -25,6 +25,7 @@ mod schema;
 mod seal;
 mod sql;
 mod sql_weekly;
+mod sql_words;
 mod state;
 mod tasks;
 #[cfg(test)]
@@ -36,9 +37,11 @@ mod vault;
 mod views;
 mod weekly;
 mod wheres;
+mod words;
 mod writer;
 
 use std::fs::File;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,10 +55,10 @@ use crate::domain::{CallId, CallerNumber, DialogTrace, Entry, EventKind, Happeni
 pub use ahead::{Ahead, AheadError, Decided, Frozen, Met, Reservation, ReservationRow, Wish};
 pub use audit::{AuditFilter, AuditLine, AuditPage, Chain, Head, Note};
 pub use changes::{Change, Tidy};
-pub use comments::Comment;
+pub use comments::{Comment, CommentFilter, CommentRow};
 pub use erase::{Erase, Erased, erase};
 pub use goals::{Goal, GoalError};
-pub use outbox::{Due, Message, MessageFilter, MessageRow, Outcome, Target, Tried, replay};
+pub use outbox::{Due, Message, MessageFilter, MessageRow, MessageState, Outcome, Target, Tried, replay};
 pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
 pub use receipts::Receipt;
@@ -66,6 +69,9 @@ pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
 
 use ids::Ids;
 use writer::{Job, Writer};
+
+/// The folder for passing files inside that of all data.
+const SCRATCH: &str = "scratch";
 
 /// What belongs together: all of it is on disk, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +150,7 @@ pub struct Store {
     views: Views,
     vault: Vault,
     ahead: Ahead,
+    scratch: Arc<Path>,
     /// Held until the last handle is gone, so that no second process writes.
     _lock: Arc<File>,
 }
@@ -159,6 +166,7 @@ impl Store {
         let secret = data_dir.join(&config.secret_file);
         let privacy = Privacy::load_or_create(&secret)
             .map_err(|e| StoreError::Secret { path: secret, source: Arc::new(e) })?;
+        let scratch = empty_scratch(data_dir)?;
         let mut conn = schema::open_writer(&path, config).await?;
         let mut state = state::load(&mut conn).await?;
         let views = Views::open(&path).await?;
@@ -194,6 +202,7 @@ impl Store {
             privacy: privacy.clone(),
             views,
             ahead,
+            scratch: scratch.into(),
             _lock: Arc::new(lock),
         };
         let mut closing = JoinSet::new(); // Together, so that they share transactions.
@@ -328,6 +337,12 @@ impl Store {
         &self.vault
     }
 
+    /// A folder for files that are put together and then go: emptied at every start, and closed to other users.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
     /// Room left on the disk of the database, in MiB; `None` when the system does not say.
     #[must_use]
     pub fn free_mib(&self) -> Option<u64> {
@@ -361,6 +376,18 @@ impl Store {
         }
         self.views.close().await;
     }
+}
+
+/// Makes the folder for passing files, without what an earlier run left there.
+fn empty_scratch(data_dir: &Path) -> Result<PathBuf, StoreError> {
+    let path = data_dir.join(SCRATCH);
+    let fault = |e: std::io::Error| StoreError::Folder { path: path.clone(), kind: e.kind() };
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
+        _ => {}
+    }
+    std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(fault)?;
+    Ok(path)
 }
 
 /// Locks the database against a second writing process; the lock goes with the file handle.

@@ -2,20 +2,21 @@
 //! and none is sent about something that is not on disk; each is delivered at least once.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use uuid::Uuid;
 
 use super::sql::{self, Query};
-use super::views::{get, read_error, uuid_of};
+use super::views::{get, parse, read_error, uuid_of};
 use super::wheres::Wheres;
 use super::{StoreError, Views, schema};
 use crate::config::StoreConfig;
 use crate::domain::{CallId, EventKind, Happening};
 
-/// Most messages in one list.
-pub(super) const LIST_MAX: u32 = 1000;
+/// Most messages in one list: the longest page, and one more that tells whether there is another.
+pub(super) const LIST_MAX: u32 = 1001;
 
 /// To whom a message goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +71,33 @@ pub enum Outcome {
     Dead(String),
 }
 
+/// How a message fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// It waits for its first or next try.
+    Waiting,
+    /// It was taken.
+    Delivered,
+    /// It was given up.
+    Dead,
+}
+
+impl MessageState {
+    /// All states.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Dead];
+
+    /// The name in rows.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 /// A message as it stands, without what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRow {
@@ -83,8 +111,8 @@ pub struct MessageRow {
     pub event: String,
     /// To whom: `webhook:NAME` or `mail`.
     pub target: String,
-    /// waiting, delivered or dead.
-    pub state: String,
+    /// How it fares.
+    pub state: MessageState,
     /// How often it was tried.
     pub attempts: i64,
     /// When it is tried next, where it waits.
@@ -114,12 +142,12 @@ pub struct Due {
 #[derive(Clone, Debug, Default)]
 pub struct MessageFilter {
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<MessageState>,
     /// To this target.
     pub target: Option<String>,
     /// Before this one; lists begin with the latest.
     pub before: Option<Uuid>,
-    /// At most so many; 1000 at most.
+    /// At most so many; 1001 at most.
     pub limit: Option<u32>,
 }
 
@@ -130,7 +158,7 @@ impl Views {
     /// [`StoreError::Read`].
     pub async fn messages(&self, filter: &MessageFilter) -> Result<Vec<MessageRow>, StoreError> {
         let mut wheres = Wheres::default();
-        wheres.add("state = ", filter.state.clone());
+        wheres.add("state = ", filter.state.map(|state| state.as_str().to_owned()));
         wheres.add("target = ", filter.target.clone());
         wheres.add("id < ", filter.before.map(sql::bytes));
         let limit = filter.limit.unwrap_or(LIST_MAX).min(LIST_MAX);
@@ -201,7 +229,7 @@ fn message(row: &SqliteRow) -> Result<MessageRow, StoreError> {
         call: CallId(uuid_of("messages", &get::<Vec<u8>>(row, "call_id")?)?),
         event: get(row, "event")?,
         target: get(row, "target")?,
-        state: get(row, "state")?,
+        state: parse(row, "state")?,
         attempts: get(row, "attempts")?,
         due_us: get(row, "due_us")?,
         tried_us: get(row, "tried_us")?,
@@ -247,14 +275,14 @@ pub(super) fn insert(message: &Message) -> Vec<Query> {
 
 pub(super) fn tried(tried: &Tried) -> Vec<Query> {
     let (state, due_us, error) = match &tried.outcome {
-        Outcome::Delivered => ("delivered", tried.at_us, ""),
-        Outcome::Again(due_us, error) => ("waiting", *due_us, error.as_str()),
-        Outcome::Dead(error) => ("dead", tried.at_us, error.as_str()),
+        Outcome::Delivered => (MessageState::Delivered, tried.at_us, ""),
+        Outcome::Again(due_us, error) => (MessageState::Waiting, *due_us, error.as_str()),
+        Outcome::Dead(error) => (MessageState::Dead, tried.at_us, error.as_str()),
     };
     let text = "UPDATE messages SET state = $1, attempts = attempts + 1, due_us = $2, tried_us = $3, error = $4 \
                 WHERE id = $5 AND state = 'waiting'";
     let query = sqlx::query(text)
-        .bind(state)
+        .bind(state.as_str())
         .bind(due_us)
         .bind(tried.at_us)
         .bind(error.to_owned())

@@ -7,7 +7,7 @@ use sqlx::{Connection, SqliteConnection};
 use super::state::State;
 use super::views::{LINE_COLUMNS, LineRow};
 use super::writer::Staged;
-use super::{StoreError, lock, schema, sql};
+use super::{StoreError, lock, schema, sql, sql_words};
 use crate::config::StoreConfig;
 
 /// Journal lines taken at a time.
@@ -50,6 +50,10 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
         "DELETE FROM calls_weeks",
         "DELETE FROM sampling_weeks",
         "DELETE FROM journey_weeks",
+        "DELETE FROM comments",
+        "DELETE FROM comment_weeks",
+        "DELETE FROM words_waiting",
+        "DELETE FROM word_weeks",
         "DELETE FROM rebuild_due",
     ] {
         sqlx::query(clear).execute(&mut *tx).await.map_err(sql::write_error)?;
@@ -63,9 +67,11 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
             sqlx::query_as(sql).bind(last).bind(CHUNK).fetch_all(&mut *tx).await.map_err(sql::write_error)?;
         let Some(end) = rows.last() else { break };
         last = end.id.clone();
-        let mut staged = Staged::default();
-        for row in &rows {
-            staged.apply(&row.entry()?, row.node(), &state);
+        let entries = rows.iter().map(LineRow::entry).collect::<Result<Vec<_>, _>>()?;
+        let ended = sql_words::calls_of(&mut tx, &entries, &state.open).await?;
+        let mut staged = Staged::with_ended(ended);
+        for (row, entry) in rows.iter().zip(&entries) {
+            staged.apply(entry, row.node(), &state);
         }
         sql::run(&mut tx, staged.project()).await.map_err(sql::write_error)?;
         staged.settle(&mut state);

@@ -22,7 +22,7 @@ const WAL_BYTES_MAX: &str = "67108864";
 /// SQLite's own page size, in KiB.
 const PAGE_KIB: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "voice", include_str!("migrations/0002_voice.sql")),
     (3, "rules", include_str!("migrations/0003_rules.sql")),
@@ -30,6 +30,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "journey", include_str!("migrations/0005_journey.sql")),
     (6, "goals", include_str!("migrations/0006_goals.sql")),
     (7, "follow_up", include_str!("migrations/0007_follow_up.sql")),
+    (8, "comments", include_str!("migrations/0008_comments.sql")),
 ];
 
 /// Settings for reading.

@@ -9,6 +9,7 @@ use super::project::CallRow;
 use super::tiles::{AllWaiting, QuestionKey, TileKey};
 use super::views::{get, parse, read_error, scale_of};
 use super::weekly::TileSizes;
+use super::words::{AllWords, WordWaiting};
 use super::{StoreError, sql};
 use crate::domain::{CallId, QuestionKind};
 
@@ -22,6 +23,8 @@ pub(super) struct State {
     pub(super) open: HashMap<CallId, CallRow>,
     /// Answers that wait for a tile.
     pub(super) waiting: AllWaiting,
+    /// Words that wait to be counted.
+    pub(super) words: AllWords,
     /// How many make one.
     pub(super) sizes: TileSizes,
     /// The end of the audit log.
@@ -61,6 +64,12 @@ pub(super) async fn load(conn: &mut SqliteConnection) -> Result<State, StoreErro
         let key = TileKey { question, agent: get(row, "agent")? };
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
         state.waiting.entry(key).or_default().insert((get(row, "queue")?, get(row, "value")?), n);
+    }
+    let rows = sqlx::query("SELECT * FROM words_waiting").fetch_all(&mut *conn).await.map_err(read_error)?;
+    for row in &rows {
+        let n = |column| get::<i64>(row, column).map(|n| u64::try_from(n).unwrap_or_default());
+        let key = (parse(row, "origin")?, get(row, "survey")?, get(row, "word")?);
+        state.words.insert(key, WordWaiting { said: n("said")?, others: n("others")? });
     }
     Ok(state)
 }

@@ -15,7 +15,7 @@ use super::{Change, Privacy, Receipt, Store, StoreError, Vault, Views, seal};
 use crate::domain::{CallId, CallerNumber, EventKind, Happening};
 
 /// Most tasks in one list.
-const LIST_MAX: u32 = 1000;
+const LIST_MAX: u32 = 1001;
 
 /// What asks for somebody's attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -132,7 +132,7 @@ async fn a_message_is_due_until_it_is_delivered_or_given_up() {
     assert_eq!(replay(&config, folder.path(), None, START_US + 200).await.unwrap(), 1);
     assert_eq!(due(START_US + 200).await[0].attempts, 0);
     store.change(Change::Orphaned(vec![Target::Mail]), None).await.unwrap();
-    assert_eq!(store.views().message(dead.id).await.unwrap().unwrap().state, "dead");
+    assert_eq!(store.views().message(dead.id).await.unwrap().unwrap().state, MessageState::Dead);
     let tidy =
         Tidy { now_us: 0, answers_before_us: 0, messages_before_us: START_US + 2, numbers_before_us: 0 };
     store.change(Change::Tidy(tidy), None).await.unwrap();

@@ -139,6 +139,20 @@ async fn a_call_goes_in_and_comes_out() {
 }
 
 #[tokio::test]
+async fn what_passes_is_gone_at_the_next_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let left = store.scratch().join("left");
+    assert_eq!(store.scratch().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    std::fs::write(&left, "rows").unwrap();
+    store.close().await;
+    drop(store);
+    let (store, _) = open_once_free(folder.path()).await;
+    assert!(store.scratch().is_dir() && !left.exists());
+}
+
+#[tokio::test]
 async fn selection_takes_up_where_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
@@ -267,6 +281,10 @@ pub(super) async fn projections(folder: &Path) -> String {
         "SELECT * FROM calls_weeks ORDER BY part, week, name, origin, survey, disposition, stage",
         "SELECT * FROM sampling_weeks ORDER BY week, agent, queue, what",
         "SELECT * FROM journey_weeks ORDER BY week, origin, survey, question, what",
+        "SELECT * FROM comments ORDER BY recording",
+        "SELECT * FROM comment_weeks ORDER BY week, origin, survey, what",
+        "SELECT * FROM words_waiting ORDER BY origin, survey, word",
+        "SELECT * FROM word_weeks ORDER BY week, origin, survey, word",
     ] {
         for row in sqlx::query(sql).fetch_all(&mut conn).await.unwrap() {
             for i in 0..row.len() {
@@ -294,7 +312,30 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::Held { on: true }),
         4 => ("q[12]", 1i16..6).prop_map(|(question, value)| answer(&question, value)),
         2 => proptest::sample::select(Disposition::ALL.to_vec()).prop_map(ended),
+        2 => (0u128..9).prop_map(comment),
+        4 => (0u128..9, proptest::sample::subsequence(vec!["price", "waiting"], 0..=2))
+            .prop_map(|(recording, words)| transcribed(recording, &words)),
     ]
+}
+
+fn comment(recording: u128) -> Fact {
+    Fact::Comment {
+        question: "q3".parse().unwrap(),
+        recording: RecordingId(uuid::Uuid::from_u128(recording)),
+        length_ms: 2100,
+        cut: false,
+        language: "nl".parse().unwrap(),
+    }
+}
+
+fn transcribed(recording: u128, words: &[&str]) -> Fact {
+    Fact::Transcribed {
+        recording: RecordingId(uuid::Uuid::from_u128(recording)),
+        outcome: Transcription::Done,
+        model: Some("nl".into()),
+        sealed: Some("sealed".into()),
+        key_words: words.iter().map(|word| (*word).to_owned()).collect(),
+    }
 }
 
 proptest! {
@@ -307,7 +348,12 @@ proptest! {
             let (store, _) = open(folder.path()).await;
             let mut begun = std::collections::HashSet::new();
             for (n, fact) in facts {
-                if matches!(fact, Fact::Offered(_)) && !begun.insert(n) {
+                let id = match &fact {
+                    Fact::Offered(_) => Some(n),
+                    Fact::Comment { recording, .. } => Some(recording.0.as_u128() + 1000),
+                    _ => None,
+                };
+                if id.is_some_and(|id| !begun.insert(id)) {
                     continue; // An id is used once.
                 }
                 store.append(batch(CallId(uuid::Uuid::from_u128(n)), [fact])).await.unwrap();

@@ -21,7 +21,8 @@ use super::project::{CallRow, RollUps};
 use super::sql::{self, Line};
 use super::state::{self, State};
 use super::weekly::WeeklySums;
-use super::{Batch, Change, Health, StoreError, schema};
+use super::words::{CallOf, WordSums};
+use super::{Batch, Change, Health, StoreError, schema, sql_words};
 use crate::config::StoreConfig;
 use crate::domain::{CallId, Entry, Fact, Week};
 
@@ -132,7 +133,9 @@ impl Writer {
     }
 
     async fn write(&mut self, batches: &[Box<Batch>], notes: Vec<Note>) -> Result<(), StoreError> {
-        let mut staged = Staged::default();
+        let entries = batches.iter().flat_map(|batch| &batch.entries);
+        let ended = sql_words::calls_of(&mut self.conn, entries, &self.state.open).await?;
+        let mut staged = Staged::with_ended(ended);
         for batch in batches {
             for entry in &batch.entries {
                 staged
@@ -256,7 +259,10 @@ pub(super) struct Staged {
     lines: Vec<Line>,
     sums: RollUps,
     weekly: WeeklySums,
+    words: WordSums,
     rows: HashMap<CallId, CallRow>,
+    /// Calls that had ended before, and that something is told of now.
+    ended: HashMap<CallId, CallOf>,
     changed: BTreeSet<CallId>,
     dialogs: Vec<(CallId, Vec<u8>)>,
     keys: Vec<(CallId, Vec<u8>)>,
@@ -265,8 +271,22 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Adds a fact. One about a call that has ended, or never began, is kept in the journal and moves nothing.
+    /// An empty one, that knows the calls which [`sql_words::calls_of`] found.
+    pub(super) fn with_ended(ended: HashMap<CallId, CallOf>) -> Self {
+        Self { ended, ..Self::default() }
+    }
+
+    /// Adds a fact. One about a call that has ended, or never began, is kept in the journal and moves nothing; but for
+    /// what became of its comments.
     pub(super) fn apply(&mut self, entry: &Entry, node: u16, state: &State) {
+        if let Fact::Transcribed { recording, outcome, key_words, .. } = &entry.fact {
+            let row = self.rows.get(&entry.call).or_else(|| state.open.get(&entry.call));
+            if let Some(of) = row.map(CallOf::of).or_else(|| self.ended.get(&entry.call).cloned()) {
+                let (came, before) = ((*recording, *outcome), (&state.words, &state.sizes));
+                self.words.transcribed(&of, came, key_words, entry.at_us, before);
+            }
+            return;
+        }
         let open = &state.open;
         let known = self.rows.contains_key(&entry.call) || open.contains_key(&entry.call);
         if !known && !matches!(entry.fact, Fact::Offered(_)) {
@@ -282,6 +302,7 @@ impl Staged {
             self.changed.insert(entry.call);
         }
         self.weekly.take_in(row, entry, &state.waiting, &state.sizes);
+        self.words.take_in(row, entry);
     }
 
     /// The statements for rows and sums.
@@ -293,12 +314,14 @@ impl Staged {
         queries.extend(sql::add_outcomes(&self.sums.outcomes.iter().collect::<Vec<_>>()));
         queries.extend(sql::raise_counts(&self.sums.queue_counts.iter().collect::<Vec<_>>()));
         queries.extend(self.weekly.statements());
+        queries.extend(self.words.statements());
         queries
     }
 
     /// Once it is on disk: what is open and what waits now.
     pub(super) fn settle(self, state: &mut State) {
         self.weekly.settle(&mut state.waiting);
+        self.words.settle(&mut state.words);
         let open = &mut state.open;
         for (call, row) in self.rows {
             if row.ended_us.is_some() {

@@ -174,6 +174,18 @@ pub(super) fn answer(tr: Tongue, value: &str) -> String {
     }
 }
 
+/// Counts as bars of which the longest is full.
+pub(super) fn counts(counts: impl Iterator<Item = (String, u64)> + Clone) -> Vec<Bar> {
+    let most = counts.clone().map(|(_, count)| count).max().unwrap_or_default();
+    let bar = |(label, count)| Bar {
+        label,
+        count,
+        share: String::new(), // A comment may hold several words: shares would add up to anything.
+        bar: charts::bar(ratio(count, most)),
+    };
+    counts.map(bar).collect()
+}
+
 fn bars(tr: Tongue, scale: Option<Scale>, counts: &BTreeMap<String, u64>) -> Vec<Bar> {
     let whole = counts.values().sum();
     let bar = |label: String, count: u64| Bar {

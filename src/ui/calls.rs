@@ -65,10 +65,20 @@ struct Said {
 }
 
 /// One word, and how sure the recogniser was.
-struct Word {
-    word: String,
-    sure: String,
-    unsure: bool,
+pub(super) struct Word {
+    pub(super) word: String,
+    pub(super) sure: String,
+    pub(super) unsure: bool,
+}
+
+impl Word {
+    pub(super) fn new(tr: Tongue, word: &HeardWord) -> Self {
+        Self {
+            sure: format!("{}\u{a0}%", tr.number(f64::from(word.confidence_pm) / 10.0, 0)),
+            unsure: word.confidence_pm < UNSURE_PM,
+            word: word.word.clone(),
+        }
+    }
 }
 
 /// Below this confidence, in thousandths, a word is marked.
@@ -122,7 +132,7 @@ fn row(tr: Tongue, call: &CallSummary) -> Row {
     }
 }
 
-fn reason(ui: &Ui, text: &str) -> Result<Reason, Refusal> {
+pub(super) fn reason(ui: &Ui, text: &str) -> Result<Reason, Refusal> {
     text.parse().map_err(|error: crate::store::rules::ReasonError| ui.wrong(&error.to_string()))
 }
 
@@ -227,11 +237,6 @@ pub(super) async fn one(
         }
         _ => None,
     };
-    let word = |word: &HeardWord| Word {
-        sure: format!("{}\u{a0}%", tr.number(f64::from(word.confidence_pm) / 10.0, 0)),
-        unsure: word.confidence_pm < UNSURE_PM,
-        word: word.word.clone(),
-    };
     let said = |(id, label): (RecordingId, String)| {
         let text = detail.comments.iter().find(|comment| comment.recording == id);
         let words = text.and_then(|text| text.words.as_ref());
@@ -239,7 +244,9 @@ pub(super) async fn one(
             id: id.0.to_string(),
             label,
             erased: text.is_some() && words.is_none(),
-            words: words.map(|words| words.iter().map(word).collect()).unwrap_or_default(),
+            words: words
+                .map(|words| words.iter().map(|word| Word::new(tr, word)).collect())
+                .unwrap_or_default(),
             key_words: text.map(|text| text.key_words.join(", ")).unwrap_or_default(),
         }
     };

@@ -14,7 +14,7 @@ use super::words::Tongue;
 use crate::domain::Scale;
 use crate::scoring::{Estimate, FigureName};
 use crate::store::Goal;
-use crate::web::{WebState, local_path};
+use crate::web::{WebState, local_address};
 
 /// All goals, by figure.
 #[derive(Debug, Default)]
@@ -137,9 +137,7 @@ pub(super) async fn set(
     let goal = Goal::new(figure, target, benchmark, &given.source);
     let goal = goal.map_err(|error| ui.wrong(&error.to_string()))?;
     ui.seen(state.results().set_goal(&ui.viewer, goal).await)?;
-    let plain =
-        given.next.split('?').next().is_some_and(local_path) && !given.next.contains(char::is_control);
-    Ok(Redirect::to(if plain { &given.next } else { "/overview" }))
+    Ok(Redirect::to(if local_address(&given.next) { &given.next } else { "/overview" }))
 }
 
 #[cfg(test)]

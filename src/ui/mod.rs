@@ -28,6 +28,7 @@ mod sound;
 mod tasks;
 mod trends;
 mod users;
+mod why;
 mod words;
 
 use axum::Router;
@@ -54,7 +55,7 @@ pub fn router(state: WebState) -> Router {
         .route("/agents/{agent}", get(agents::one))
         .route("/queues", get(queues::list))
         .route("/queues/{queue}", get(queues::one))
-        .route("/why", get(overview::why))
+        .route("/why", get(why::page).post(why::comments))
         .route("/journey", get(journey::page))
         .route("/sampling", get(sampling::page))
         .route("/mystery", get(mystery::page))

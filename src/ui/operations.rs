@@ -10,7 +10,7 @@ use super::frame::{Answer, Frame, Refusal, Ui};
 use super::words::{Tongue, moment};
 use crate::domain::Role;
 use crate::store::rules::LINE_CALLS_MAX;
-use crate::store::{Health, MessageFilter, MessageRow};
+use crate::store::{Health, MessageFilter, MessageRow, MessageState};
 use crate::web::WebState;
 
 struct Process {
@@ -120,7 +120,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         }
     };
     let dead = MessageFilter {
-        state: Some("dead".to_owned()),
+        state: Some(MessageState::Dead),
         limit: Some(MESSAGES_MAX),
         ..MessageFilter::default()
     };

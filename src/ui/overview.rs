@@ -1,4 +1,4 @@
-//! The whole centre, as it changes, and why callers found it hard.
+//! The whole centre, as it changes.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::WatchStream;
 use tracing::error;
 
-use super::board::{self, BesideView, BoardView, ReasonsView};
+use super::board::{self, BesideView, BoardView};
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::goals::{GoalRow, Goals};
@@ -58,14 +58,6 @@ impl Scores {
     }
 }
 
-#[derive(Template)]
-#[template(path = "why.html")]
-struct Why {
-    frame: Frame,
-    tr: Tongue,
-    reasons: Vec<ReasonsView>,
-}
-
 /// `/overview`.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
     let view = ui.seen(state.results().overview(&ui.viewer, ui.slice()).await)?;
@@ -108,13 +100,4 @@ async fn scores(state: &WebState, watch: &OverviewWatch, tr: Tongue, key: String
         error!("An open overview could not be brought up to date: {cause}");
         Arc::from("")
     })
-}
-
-/// `/why`.
-pub(super) async fn why(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().why(&ui.viewer, ui.slice()).await)?;
-    let tr = ui.tr;
-    let reasons = board::reasons(tr, &view.questions);
-    let page = Why { frame: ui.framed(tr.t("page-why"), Surveys::Any, Origins::Any), reasons, tr };
-    Ok(Html(page.render()?))
 }

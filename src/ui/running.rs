@@ -14,7 +14,7 @@ use tokio_stream::wrappers::WatchStream;
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::words::{Tongue, spoken};
 use crate::call::RunningCall;
-use crate::domain::{Role, Viewer};
+use crate::domain::Viewer;
 use crate::web::WebState;
 
 /// Changes are told no more often than this.
@@ -73,14 +73,14 @@ fn rows(tr: Tongue, viewer: &Viewer, state: &WebState) -> Rows {
 
 /// `/running`.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
-    ui.only(Role::Supervisor)?;
+    ui.seen(state.results().watch_running(&ui.viewer).await)?;
     let rows = rows(ui.tr, &ui.viewer, &state).render()?;
     Ok(Html(Running { frame: ui.frame(ui.tr.t("page-running")), tr: ui.tr, rows }.render()?))
 }
 
 /// `/running/stream`: the table again whenever something has changed.
 pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
-    ui.only(Role::Supervisor)?;
+    ui.seen(state.results().watch_running(&ui.viewer).await)?; // On record with the page, unless it was left open.
     let changes = WatchStream::new(state.parts.running.changes()).throttle(EVERY);
     let events = changes.map(move |_| {
         let text = rows(ui.tr, &ui.viewer, &state).render().unwrap_or_default();

@@ -16,7 +16,7 @@ use super::words::{Tongue, moment, spoken};
 use crate::domain::{CallId, Role};
 use crate::store::rules::{ChangeError, NOTE_MAX, Reason, ReasonError};
 use crate::store::{TaskFilter, TaskKind, TaskRow, TaskState};
-use crate::web::WebState;
+use crate::web::{WebState, local_address};
 
 /// Tasks of one page.
 const PAGE: u32 = 50;
@@ -130,12 +130,14 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         state: state_of(in_state),
         kind: TaskKind::ALL.into_iter().find(|kind| kind.as_str() == of_kind),
         before,
-        limit: Some(PAGE),
+        limit: Some(PAGE + 1),
     };
-    let rows = ui.seen(state.results().tasks(&ui.viewer, &filter).await)?;
+    let mut rows = ui.seen(state.results().tasks(&ui.viewer, &filter).await)?;
     let names = names(&ui, &state).await?;
+    let more = rows.len() > PAGE as usize;
+    rows.truncate(PAGE as usize);
     let last = rows.last().map(|row| row.call.to_string());
-    let next = (rows.len() == PAGE as usize).then(|| ui.with(&[("before", last)]));
+    let next = more.then(|| ui.with(&[("before", last)]));
     let all = ("all".to_owned(), tr.t("task-state-all"));
     let named = TaskState::ALL
         .map(|state| (state.as_str().to_owned(), tr.t(&format!("task-states-{}", state.as_str()))));
@@ -201,12 +203,9 @@ pub(super) async fn change(
         ChangeError::Closed => ui.wrong(&ui.tr.t("task-is-closed")),
         ChangeError::Note => ui.wrong(&ui.tr.x("task-note-long", NOTE_MAX)),
     })?;
-    let plain = given.query.chars().all(|c| c.is_ascii_alphanumeric() || "=&-_%.".contains(c));
-    Ok(Redirect::to(&if plain && !given.query.is_empty() {
-        format!("/tasks?{}#task-{call}", given.query)
-    } else {
-        format!("/tasks#task-{call}")
-    }))
+    let list = format!("/tasks?{}", given.query);
+    let list = if local_address(&list) && !given.query.is_empty() { list.as_str() } else { "/tasks" };
+    Ok(Redirect::to(&format!("{list}#task-{call}")))
 }
 
 /// `POST /tasks/{call}/number`: the number to call, for a reason.

@@ -21,7 +21,7 @@ pub use fragments::Fragments;
 use listen::Listener;
 pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
 pub use reasons::Reasons;
-pub use session::{SignedIn, Source, begin, end, guard, local_path};
+pub use session::{SignedIn, Source, begin, end, guard, local_address, local_path};
 
 use crate::access::{Access, Guesses, SessionRules};
 use crate::call::Shared;

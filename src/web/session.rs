@@ -109,6 +109,13 @@ pub fn local_path(text: &str) -> bool {
     text.starts_with('/') && !text.starts_with("//") && text.chars().all(plain)
 }
 
+/// Whether a text is a path on this site, with a query or without, that one may be sent to.
+#[must_use]
+pub fn local_address(text: &str) -> bool {
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    local_path(path) && query.chars().all(|c| c.is_ascii_alphanumeric() || "=&-_~%.".contains(c))
+}
+
 /// Refuses what another site makes a browser do, and puts on every answer what keeps browsers from harm.
 pub async fn guard(State(state): State<WebState>, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -150,10 +157,30 @@ mod tests {
         for good in ["/", "/overview", "/agents/anna%20b"] {
             assert!(local_path(good), "{good}");
         }
-        for bad in
-            ["", "overview", "//evil.example", "https://evil.example", "/\\evil.example", "/a?b", "/a\nb"]
+        for bad in [
+            "",
+            "overview",
+            "//evil.example",
+            "https://evil.example",
+            "https:",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/a\nb",
+            "/a\r\nLocation: //evil.example",
+            "/a\tb",
+            "/a#b",
+        ] {
+            assert!(!local_path(bad) && !local_address(bad), "{bad}");
+        }
+        assert!(!local_path("/a?b"));
+        for good in ["/", "/overview?period=2026-Q4&origin=test", "/tasks?before=0193-a_b.c~d%20e", "/tasks?"]
         {
-            assert!(!local_path(bad), "{bad}");
+            assert!(local_address(good), "{good}");
+        }
+        for bad in
+            ["?a", "//evil.example?a=b", "/a?b\r\nc", "/a?b c", "/a?b#c", "/a?//evil.example", "/a?\\evil"]
+        {
+            assert!(!local_address(bad), "{bad}");
         }
     }
 

@@ -8,7 +8,7 @@ const { BASE, PASSWORD, PROGRAM, SIP, PICTURES } = process.env;
 const PAGES = {
   supervisor: ['/overview', '/agents', '/agents/agent-01', '/queues', '/queues/support', '/why', '/journey', '/sampling', '/mystery', '/running', '/preview/service'],
   agent: ['/my-weeks'],
-  quality: ['/tasks', '/calls', '/preview/short'],
+  quality: ['/tasks', '/calls', '/why', '/preview/short'],
   admin: ['/operations', '/users', '/policy', '/audit', '/preview/service'],
 };
 const PAST = 'origin=test&period=2026-Q4';

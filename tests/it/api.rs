@@ -170,6 +170,9 @@ fn running_calls_are_told_as_they_change() {
     assert!(seen.contains("\"agent\":\"anna\"") && !seen.contains("127.0.0.1"), "{seen}");
     caller.well();
     assert!(lines.any(|line| line == "data: []"), "and its end");
+    assert_eq!(get(api, "/api/v1/calls/running", &token).status, 200);
+    let looks = app.ask(&["audit", "list"]).lines().filter(|line| line.contains(" running ")).count();
+    assert_eq!(looks, 1, "on record once, and not with each event");
 }
 
 /// The first sheet of a spreadsheet, as XML.
@@ -256,8 +259,10 @@ fn bad_writes_are_told_what_is_wrong() {
     assert_eq!(plain.status, 415);
     let long = json!({"agent": "a".repeat(20_000)});
     assert_eq!(post(api, "/api/v1/reservations", &token, &long).status, 413);
-    let made = |n: u32| post(api, "/api/v1/reservations", &token, &json!({"call_ref": n.to_string()})).status;
-    assert_eq!((made(1), made(2), made(3)), (201, 201, 503), "as many as may wait");
+    let made = |n: u32| post(api, "/api/v1/reservations", &token, &json!({"call_ref": n.to_string()}));
+    assert_eq!((made(1).status, made(2).status), (201, 201), "as many as may wait");
+    let full = made(3);
+    assert_eq!((full.status, full.header("retry-after")), (503, "5"), "{}", full.text());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod api;
 mod arrows;
 mod browser;
 mod caller;
+mod comments;
 mod follow_up;
 mod harness;
 mod operations;

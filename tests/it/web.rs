@@ -22,7 +22,7 @@ fn each_role_sees_its_pages_and_no_others() {
         ("/agents/anna", &["sue"]),
         ("/queues", &["sue"]),
         ("/queues/sales", &["sue"]),
-        ("/why", &["sue"]),
+        ("/why", &["sue", "kim"]),
         ("/journey", &["sue"]),
         ("/sampling", &["sue"]),
         ("/mystery", &["sue"]),

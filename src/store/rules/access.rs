@@ -19,10 +19,12 @@ pub enum View {
     Journey,
     Sampling,
     Mystery,
+    Running,
     MyWeeks,
     Calls,
     Call,
     Recording,
+    Comments,
     Tasks,
     TaskChange,
     TaskNumber,
@@ -34,7 +36,7 @@ pub enum View {
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Overview,
         Self::Agents,
         Self::Agent,
@@ -44,10 +46,12 @@ impl View {
         Self::Journey,
         Self::Sampling,
         Self::Mystery,
+        Self::Running,
         Self::MyWeeks,
         Self::Calls,
         Self::Call,
         Self::Recording,
+        Self::Comments,
         Self::Tasks,
         Self::TaskChange,
         Self::TaskNumber,
@@ -70,10 +74,12 @@ impl View {
             Self::Journey => "journey",
             Self::Sampling => "sampling",
             Self::Mystery => "mystery",
+            Self::Running => "running",
             Self::MyWeeks => "my_weeks",
             Self::Calls => "calls",
             Self::Call => "call",
             Self::Recording => "recording",
+            Self::Comments => "comments",
             Self::Tasks => "tasks",
             Self::TaskChange => "task_change",
             Self::TaskNumber => "task_number",
@@ -96,11 +102,13 @@ impl View {
             | Self::Why
             | Self::Journey
             | Self::Sampling
-            | Self::Mystery => Role::Supervisor,
+            | Self::Mystery
+            | Self::Running => Role::Supervisor,
             Self::MyWeeks => Role::Agent,
             Self::Calls
             | Self::Call
             | Self::Recording
+            | Self::Comments
             | Self::Tasks
             | Self::TaskChange
             | Self::TaskNumber => Role::Quality,

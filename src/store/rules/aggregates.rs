@@ -7,8 +7,8 @@ use super::board::{borrowed, reasons, scores, shrunk, standing};
 use super::read::{self, Of, Shown, Tally};
 use super::{
     AgentDetail, AgentRow, Agents, Beside, Board, Chart, ChartPoint, DayPoint, Denied, Mystery, MysteryRow,
-    Overview, QueueDetail, QueueName, QueueRow, Queues, Responses, Results, Slice, SliceName, TeamRow, View,
-    ViewError, WeekPoint, Why,
+    Overview, QueueDetail, QueueName, QueueRow, Queues, Responses, Results, Said, Slice, SliceName, TeamRow,
+    View, ViewError, WeekPoint, Why, WordCount,
 };
 use crate::domain::{AgentId, Origin, Period, QueueId, SurveyId, Viewer, Week};
 use crate::scoring;
@@ -196,7 +196,8 @@ impl Results {
         })
     }
 
-    /// Why callers found it hard: the choices of every menu question, over the whole centre.
+    /// Why callers found it hard, over the whole centre: the choices of every menu question, and the groups of key words
+    /// in comments.
     ///
     /// # Errors
     /// [`ViewError`].
@@ -205,7 +206,19 @@ impl Results {
         let of = Of { part: Part::All, name: None, survey: slice.survey };
         let shown = read::shown(self.store.views(), of, &slice.period.weeks()).await?;
         let questions = reasons(&shown.sum(|_| true, slice.origin, &slice.period.weeks()));
-        Ok(Why { slice: slice.named(), questions })
+        Ok(Why { slice: slice.named(), questions, said: self.said(slice).await? })
+    }
+
+    async fn said(&self, slice: Slice<'_>) -> Result<Said, StoreError> {
+        let (views, weeks) = (self.store.views(), slice.period.weeks());
+        let of = Some((slice.survey, slice.origin));
+        let comments = read::counts(views, "comment_weeks", ["what"], "n", &weeks, of).await?;
+        let words = read::counts(views, "word_weeks", ["word"], "n", &weeks, of).await?;
+        let all = |what: &str| comments.iter().find(|([is], _)| is == what).map_or(0, |(_, n)| *n);
+        let mut words: Vec<WordCount> =
+            words.into_iter().map(|([word], count)| WordCount { word, count }).collect();
+        words.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word)));
+        Ok(Said { comments: all("left"), transcribed: all("done"), words })
     }
 
     /// Mystery and trial calls by agent, each beside the agent's customers.

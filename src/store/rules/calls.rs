@@ -2,8 +2,8 @@
 
 use super::{Denied, Reason, Results, View, ViewError};
 use crate::config::CommentAccess;
-use crate::domain::{CallId, Entry, Fact, HeardWord, RecordingId, Viewer};
-use crate::store::{CallFilter, CallSummary};
+use crate::domain::{CallId, Entry, Fact, HeardWord, RecordingId, Transcription, Viewer};
+use crate::store::{CallFilter, CallSummary, CommentFilter, CommentRow};
 
 /// Calls in one list at most.
 const CALLS_MAX: u32 = 500;
@@ -30,7 +30,68 @@ pub struct CommentText {
     pub key_words: Vec<String>,
 }
 
+/// One comment of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommentDetail {
+    /// The row.
+    pub row: CommentRow,
+    /// Its text; `None` when it was not transcribed.
+    pub text: Option<CommentText>,
+}
+
 impl Results {
+    /// What callers said in their own words, the latest first.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn comments(
+        &self,
+        viewer: &Viewer,
+        filter: &CommentFilter,
+        reason: &Reason,
+    ) -> Result<Vec<CommentDetail>, ViewError> {
+        let CommentFilter { from_us, to_us, survey, origin, after, .. } = filter;
+        let mut scope = format!("from {from_us} to {to_us} origin {}", origin.as_str());
+        if let Some(survey) = survey {
+            scope += &format!(" survey {survey}");
+        }
+        if let Some((at_us, recording)) = after {
+            scope += &format!(" after {at_us} {recording}");
+        }
+        if self.policy.comments == CommentAccess::Nobody {
+            super::allowed(viewer, View::Comments)?;
+            return Err(Denied::Comments.into());
+        }
+        self.look_closely(viewer, View::Comments, scope, reason.as_str()).await?;
+        let mut all = Vec::new();
+        for row in self.store.views().comments(filter).await? {
+            let text = match row.outcome {
+                Some(Transcription::Done) => self.text_of(&row).await?,
+                _ => None,
+            };
+            all.push(CommentDetail { row, text });
+        }
+        Ok(all)
+    }
+
+    async fn text_of(&self, row: &CommentRow) -> Result<Option<CommentText>, ViewError> {
+        let story = self.store.views().story(row.call).await?;
+        Ok(self.texts(row.call, &story).await?.into_iter().find(|text| text.recording == row.recording))
+    }
+
+    /// The texts of a call's comments.
+    async fn texts(&self, call: CallId, story: &[Entry]) -> Result<Vec<CommentText>, ViewError> {
+        let mut comments = Vec::new();
+        for entry in story {
+            let Fact::Transcribed { recording, sealed: Some(sealed), key_words, .. } = &entry.fact else {
+                continue;
+            };
+            let words = self.store.vault().open_words(call, *recording, sealed).await?;
+            comments.push(CommentText { recording: *recording, words, key_words: key_words.clone() });
+        }
+        Ok(comments)
+    }
+
     /// A list of calls, 500 at most.
     ///
     /// # Errors
@@ -59,18 +120,11 @@ impl Results {
         self.look_closely(viewer, View::Call, call.to_string(), reason.as_str()).await?;
         let Some(summary) = self.store.views().call(call).await? else { return Ok(None) };
         let mut story = self.store.views().story(call).await?;
-        let mut comments = Vec::new();
         if self.policy.comments == CommentAccess::Nobody {
             let of_a_comment = |e: &Entry| matches!(e.fact, Fact::Comment { .. } | Fact::Transcribed { .. });
             story.retain(|entry| !of_a_comment(entry));
         }
-        for entry in &story {
-            let Fact::Transcribed { recording, sealed: Some(sealed), key_words, .. } = &entry.fact else {
-                continue;
-            };
-            let words = self.store.vault().open_words(call, *recording, sealed).await?;
-            comments.push(CommentText { recording: *recording, words, key_words: key_words.clone() });
-        }
+        let comments = self.texts(call, &story).await?;
         Ok(Some(CallDetail { summary, story, comments }))
     }
 

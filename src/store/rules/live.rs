@@ -59,6 +59,14 @@ impl Results {
         Ok(OverviewWatch { results: self.clone(), slice: slice.named() })
     }
 
+    /// Puts on record that somebody opens the calls that run now. They are held elsewhere; nothing of them is stored.
+    ///
+    /// # Errors
+    /// [`ViewError`]: then they are not to be shown.
+    pub async fn watch_running(&self, viewer: &Viewer) -> Result<(), ViewError> {
+        self.look(viewer, View::Running, "now".to_owned()).await
+    }
+
     /// What figures are measured against; for whoever sees aggregates.
     ///
     /// # Errors

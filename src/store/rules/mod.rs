@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | agent | [`Results::my_weeks`] |
 //! | supervisor | all aggregates; those of single agents for the agents of their teams |
-//! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], [`Results::task_number`], with a reason; [`Results::tasks`] |
+//! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], [`Results::comments`], [`Results::task_number`], with a reason; [`Results::tasks`] |
 //! | admin | no results; [`Results::messages`], which tells how messages fared and not what they say; [`Results::audit`] |
 //!
 //! # Aggregates are made of whole tiles
@@ -29,6 +29,10 @@
 //! Two more things are shown exactly because they tell no answer: how many calls came how far and how they ended, and
 //! what callers did at each question (pressed, spoke, left). Filters of aggregates are a period and a survey; a page of
 //! one agent or queue is the row of the table with more detail.
+//!
+//! What callers say in their own words is for the role of quality. Supervisors see in how many comments each group of key
+//! words was found, over the whole centre, in steps of `cell_min` comments that hold it, with as many between two steps
+//! that do not (`store/words.rs`): a word of four callers is not shown, and no two looks differ by fewer than five.
 //!
 //! # An agent's own results
 //!
@@ -53,7 +57,7 @@ mod types;
 
 pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use audit::audit_names;
-pub use calls::{CallDetail, CommentText};
+pub use calls::{CallDetail, CommentDetail, CommentText};
 pub use live::OverviewWatch;
 pub use operations::{LINE_CALLS_MAX, Line};
 pub use tasks::{ChangeError, NOTE_MAX};

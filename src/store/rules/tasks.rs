@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use super::{Reason, Results, View, ViewError};
 use crate::domain::{CallId, CallerNumber, Viewer};
-use crate::store::{MessageFilter, MessageRow, Receipt, TaskChange, TaskFilter, TaskRow, TaskState};
+use crate::store::{
+    MessageFilter, MessageRow, MessageState, Receipt, TaskChange, TaskFilter, TaskRow, TaskState,
+};
 
 /// Longest note, in characters.
 pub const NOTE_MAX: usize = 500;
@@ -109,7 +111,8 @@ impl Results {
         viewer: &Viewer,
         filter: &MessageFilter,
     ) -> Result<Vec<MessageRow>, ViewError> {
-        self.look(viewer, View::Messages, filter.state.clone().unwrap_or_else(|| "all".into())).await?;
+        self.look(viewer, View::Messages, filter.state.map_or("all", MessageState::as_str).to_owned())
+            .await?;
         Ok(self.store.views().messages(filter).await?)
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::config::StoreConfig;
 use crate::domain::*;
-use crate::store::{AuditFilter, Batch, CallFilter, MessageFilter, Store, TaskFilter};
+use crate::store::{AuditFilter, Batch, CallFilter, CommentFilter, MessageFilter, Store, TaskFilter};
 
 /// Wednesday of 2026-W47.
 const START_US: i64 = 1_794_960_000_000_000;
@@ -286,10 +286,22 @@ async fn each_view_is_for_one_role() {
                 View::Journey => results.journey(v, Slice::of(period)).await.map(|_| ()),
                 View::Sampling => results.sampling(v, period).await.map(|_| ()),
                 View::Mystery => results.mystery(v, period).await.map(|_| ()),
+                View::Running => results.watch_running(v).await,
                 View::MyWeeks => results.my_weeks(v, Timestamp::UNIX_EPOCH).await.map(|_| ()),
                 View::Calls => results.calls(v, &CallFilter::default(), &reason).await.map(|_| ()),
                 View::Call => results.call(v, call, &reason).await.map(|_| ()),
                 View::Recording => results.recording(v, call, recording, &reason).await.map(|_| ()),
+                View::Comments => {
+                    let filter = CommentFilter {
+                        from_us: 0,
+                        to_us: i64::MAX,
+                        survey: None,
+                        origin: Origin::Sampled,
+                        after: None,
+                        limit: 10,
+                    };
+                    results.comments(v, &filter, &reason).await.map(|_| ())
+                }
                 View::Tasks => results.tasks(v, &TaskFilter::default()).await.map(|_| ()),
                 View::TaskChange => match results.change_task(v, call, (None, None), |_| None).await {
                     Err(ChangeError::View(error)) => Err(error),
@@ -314,10 +326,13 @@ async fn each_view_is_for_one_role() {
         }
         let expected: &[&str] = match role {
             Role::Agent => &["my_weeks"],
-            Role::Supervisor => {
-                &["overview", "agents", "agent", "queues", "queue", "why", "journey", "sampling", "mystery"]
+            Role::Supervisor => &[
+                "overview", "agents", "agent", "queues", "queue", "why", "journey", "sampling", "mystery",
+                "running",
+            ],
+            Role::Quality => {
+                &["calls", "call", "recording", "comments", "tasks", "task_change", "task_number"]
             }
-            Role::Quality => &["calls", "call", "recording", "tasks", "task_change", "task_number"],
             Role::Admin => &["messages", "audit", "audit_chain", "lines"],
         };
         assert_eq!(let_in, expected);
@@ -402,4 +417,80 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     assert_eq!((of_anna().await, of_anna().await), (5, 5));
     let before = "2026-W46".parse().unwrap();
     assert_eq!(results.overview(&supervisor, Slice::of(before)).await.unwrap().board, Board::default());
+}
+
+#[tokio::test]
+async fn words_of_few_callers_are_not_shown_and_comments_want_quality() {
+    let folder = TempDir::new().unwrap();
+    let mut results = results(&folder).await;
+    let one = Taken { agent: "anna", queue: "sales", survey: "short", hours: 0 };
+    let week = "2026-W47".parse().unwrap();
+    let said = async |results: &Results, slice| {
+        let said = results.why(&viewer(Role::Supervisor), slice).await.unwrap().said;
+        let words: Vec<_> = said.words.into_iter().map(|word| (word.word, word.count)).collect();
+        (said.comments, said.transcribed, words)
+    };
+    let leave = async |store: &Store, number: usize, words: &[&str]| {
+        let (call, key) = (store.new_call_id(), Uuid::from_u128(number as u128));
+        let key = (crate::store::ResponseKey::new(call).unwrap(), RecordingId(key));
+        let at_us = START_US + i64::try_from(number).unwrap();
+        let mut facts = facts(number, &one, Origin::Sampled);
+        let (question, language) = ("words".parse().unwrap(), "en".parse().unwrap());
+        let comment = Fact::Comment { question, recording: key.1, length_ms: 900, cut: false, language };
+        facts.insert(4, comment);
+        let entries = facts.into_iter().map(|fact| Entry { call, at_us, fact }).collect();
+        store.append(Batch { entries, key: Some(key.0), ..Batch::default() }).await.unwrap();
+        let heard = HeardWord { word: format!("text{number}"), confidence_pm: 900, start_ms: 0, end_ms: 9 };
+        let sealed = store.vault().seal_words(call, key.1, &[heard]).await.unwrap();
+        let key_words = words.iter().map(|word| (*word).to_owned()).collect();
+        let (outcome, model) = (Transcription::Done, Some("en".into()));
+        let fact = Fact::Transcribed { recording: key.1, outcome, model, sealed, key_words };
+        store.append(Batch { entries: vec![Entry { call, at_us, fact }], ..Batch::default() }).await.unwrap();
+    };
+    for number in 0..14 {
+        let words: &[&str] = match number {
+            0..4 => &["price", "waiting"],
+            4 => &["waiting"],
+            _ => &[],
+        };
+        leave(&results.store, number, words).await;
+    }
+    assert_eq!(
+        said(&results, Slice::of(week)).await,
+        (14, 14, vec![("waiting".into(), 5)]),
+        "four said price"
+    );
+    leave(&results.store, 14, &["price"]).await;
+    let now = said(&results, Slice::of(week)).await;
+    assert_eq!(now, (15, 15, vec![("price".into(), 5), ("waiting".into(), 5)]));
+    let trials = Slice { origin: Origin::Test, ..Slice::of(week) };
+    assert_eq!(said(&results, trials).await, (0, 0, vec![]));
+
+    let mut filter = CommentFilter {
+        from_us: START_US,
+        to_us: START_US + 15,
+        survey: "short".parse().ok(),
+        origin: Origin::Sampled,
+        after: None,
+        limit: 10,
+    };
+    let (quality, reason) = (viewer(Role::Quality), "coaching".parse().unwrap());
+    let mut texts = Vec::new();
+    for expected in [10, 5, 0] {
+        let page = results.comments(&quality, &filter, &reason).await.unwrap();
+        assert_eq!(page.len(), expected);
+        filter.after = page.last().map(|one| (one.row.offered_us, one.row.recording));
+        texts.extend(page.into_iter().map(|one| one.text.unwrap().words.unwrap()[0].word.clone()));
+    }
+    assert_eq!(texts, (0..15).rev().map(|number| format!("text{number}")).collect::<Vec<_>>());
+    let last = results.store.views().audit(None, 1).await.unwrap().remove(0);
+    assert_eq!((last.what.as_str(), last.reason.as_str()), ("comments", "coaching"));
+    let from_later =
+        CommentFilter { from_us: START_US + 3, to_us: START_US + 5, after: None, ..filter.clone() };
+    assert_eq!(results.comments(&quality, &from_later, &reason).await.unwrap().len(), 2);
+    let others = CommentFilter { survey: "long".parse().ok(), after: None, ..filter.clone() };
+    assert_eq!(results.comments(&quality, &others, &reason).await.unwrap(), []);
+    results.policy = Arc::new(PolicyConfig { comments: crate::config::CommentAccess::Nobody, ..policy() });
+    let denied = results.comments(&quality, &others, &reason).await.unwrap_err();
+    assert!(matches!(denied, ViewError::Denied(Denied::Comments)));
 }

@@ -287,6 +287,28 @@ pub struct Why {
     pub slice: SliceName,
     /// Every menu question.
     pub questions: Vec<Reasons>,
+    /// What they said in their own words.
+    pub said: Said,
+}
+
+/// What callers said in comments: groups of key words, never the words themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// Comments that were left. Tells no answer, so it is exact.
+    pub comments: u64,
+    /// Those of them that were transcribed.
+    pub transcribed: u64,
+    /// The groups, the most frequent first. Those that too few callers said are not among them.
+    pub words: Vec<WordCount>,
+}
+
+/// One group of key words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WordCount {
+    /// Its name in the configuration.
+    pub word: String,
+    /// In how many comments it was found, in whole steps of the smallest cell.
+    pub count: u64,
 }
 
 /// What callers did at one question. Behaviour of all callers of a survey, no values.
