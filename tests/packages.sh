@@ -22,6 +22,10 @@ for program in "${!why[@]}"; do
         for package in ${why[$program]%%:*}; do missing+=("$package"); done
     fi
 done
+if ! python3 -c 'import ensurepip' 2>/dev/null; then
+    echo "tests need python3-venv: a place of their own for Python packages"
+    missing+=(python3-venv)
+fi
 if [ ! -d /usr/share/asterisk/sounds/en_US_f_Allison ]; then
     echo "tests need asterisk-core-sounds-en-wav: recordings of a person, to be heard by the recognisers"
     missing+=(asterisk-core-sounds-en-wav)
@@ -40,4 +44,13 @@ if [ ! "$browser/node_modules/.package-lock.json" -nt "$browser/package-lock.jso
     echo "tests need the packages of tests/browser/package.json: to steer the browser, check pages and provide single sign-on"
     (cd "$browser" && npm ci --silent --no-audit --no-fund)
     touch "$browser/node_modules/.package-lock.json"
+fi
+
+# schemathesis, at the versions of the list.
+conformance=$(dirname "$0")/conformance
+if [ ! "$conformance/venv/installed" -nt "$conformance/requirements.txt" ]; then
+    echo "tests need the packages of tests/conformance/requirements.txt: to hold the API to its OpenAPI document"
+    python3 -m venv --clear "$conformance/venv"
+    "$conformance/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$conformance/requirements.txt"
+    touch "$conformance/venv/installed"
 fi

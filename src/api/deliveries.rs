@@ -23,6 +23,7 @@ use crate::store::{Change, MessageFilter, MessageRow, MessageState, Note};
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// In this state: waiting, delivered or dead.
+    #[param(inline)]
     state: Option<Fate>,
     /// To this receiver: `webhook:NAME` or `mail`.
     target: Option<String>,
@@ -129,7 +130,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post, path = "/api/v1/webhooks/deliveries/{id}/replay", tag = "webhooks",
     params(("id" = String, Path), super::IdempotencyKey), security(("token" = ["webhooks:write"])),
-    responses((status = 202), (status = 404, body = Problem), super::WriteProblems)
+    responses((status = 202), (status = 404, body = Problem, content_type = "application/problem+json"), super::WriteProblems)
 )]
 pub(super) async fn replay(
     State(state): State<ApiState>,

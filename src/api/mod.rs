@@ -34,6 +34,7 @@ use crate::web::WebState;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Aftercall", description = "Post-call survey results.", license(name = "MIT OR Apache-2.0")),
+    components(schemas(reports::Kind)),
     modifiers(&Tokens)
 )]
 struct Document;
@@ -66,19 +67,19 @@ impl FromRef<ApiState> for WebState {
 #[expect(dead_code, reason = "it describes answers that are made elsewhere")]
 enum ReadProblems {
     /// A parameter is wrong.
-    #[response(status = 400)]
+    #[response(status = 400, content_type = "application/problem+json")]
     Wrong(Problem),
     /// There is no good bearer token.
-    #[response(status = 401)]
+    #[response(status = 401, content_type = "application/problem+json")]
     Unknown(Problem),
     /// The token lacks the scope.
-    #[response(status = 403)]
+    #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There is nothing of that name.
-    #[response(status = 404)]
+    #[response(status = 404, content_type = "application/problem+json")]
     Nothing(Problem),
     /// Too many requests; `Retry-After` says when to come again.
-    #[response(status = 429)]
+    #[response(status = 429, content_type = "application/problem+json")]
     TooOften(Problem),
 }
 
@@ -87,31 +88,31 @@ enum ReadProblems {
 #[expect(dead_code, reason = "it describes answers that are made elsewhere")]
 enum WriteProblems {
     /// The body, or a parameter, is wrong.
-    #[response(status = 400)]
+    #[response(status = 400, content_type = "application/problem+json")]
     Wrong(Problem),
     /// There is no good bearer token.
-    #[response(status = 401)]
+    #[response(status = 401, content_type = "application/problem+json")]
     Unknown(Problem),
     /// The token lacks the scope.
-    #[response(status = 403)]
+    #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// A write with this `Idempotency-Key` is at work now; or a task is closed.
-    #[response(status = 409)]
+    #[response(status = 409, content_type = "application/problem+json")]
     AtWork(Problem),
     /// The body is too long.
-    #[response(status = 413)]
+    #[response(status = 413, content_type = "application/problem+json")]
     TooLong(Problem),
     /// The body is no `application/json`.
-    #[response(status = 415)]
+    #[response(status = 415, content_type = "application/problem+json")]
     Kind(Problem),
     /// The `Idempotency-Key` came with another request before.
-    #[response(status = 422)]
+    #[response(status = 422, content_type = "application/problem+json")]
     OtherRequest(Problem),
     /// Too many requests; `Retry-After` says when to come again.
-    #[response(status = 429)]
+    #[response(status = 429, content_type = "application/problem+json")]
     TooOften(Problem),
     /// As many wait as the configuration allows; `Retry-After` says when to come again.
-    #[response(status = 503)]
+    #[response(status = 503, content_type = "application/problem+json")]
     Full(Problem),
 }
 

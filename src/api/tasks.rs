@@ -57,8 +57,10 @@ pub(super) enum Kind {
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// In this state: open, called_back or closed.
+    #[param(inline)]
     state: Option<Come>,
     /// Of this kind: low_score or callback.
+    #[param(inline)]
     kind: Option<Kind>,
     /// The page before this task, as `next` of the page before gave it.
     before: Option<String>,
@@ -207,7 +209,7 @@ pub(super) async fn one(
 #[utoipa::path(
     patch, path = "/api/v1/tasks/{id}", tag = "follow-up", params(("id" = String, Path), super::IdempotencyKey),
     request_body = NewState, security(("token" = ["tasks:write"])),
-    responses((status = 200, body = Task), (status = 404, body = Problem), super::WriteProblems)
+    responses((status = 200, body = Task), (status = 404, body = Problem, content_type = "application/problem+json"), super::WriteProblems)
 )]
 pub(super) async fn change(
     State(state): State<ApiState>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
+use lettre::transport::smtp::client::Certificate;
 use serde::Deserialize;
 use url::Url;
 
@@ -120,6 +121,12 @@ pub struct SmtpConfig {
     /// How the connection is kept private.
     #[serde(default)]
     pub tls: SmtpTls,
+    /// A file with the certificates, in PEM, of authorities that its own may be signed by, beside those that the system
+    /// trusts.
+    pub ca_file: Option<PathBuf>,
+    /// What is in it, once it was read.
+    #[serde(skip)]
+    pub authorities: Option<Certificate>,
     /// The user to sign in as.
     pub user: Option<String>,
     /// The file with the user's password.
@@ -178,6 +185,9 @@ impl Checked for AlertsConfig {
             || smtp.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         if smtp.tls == SmtpTls::None && !loopback {
             return Err(Fault::new("smtp", "tls = \"none\" is for loopback addresses alone"));
+        }
+        if smtp.tls == SmtpTls::None && smtp.ca_file.is_some() {
+            return Err(Fault::new("smtp", "a ca_file is for tls"));
         }
         if smtp.user.is_some() != smtp.password_file.is_some() {
             return Err(Fault::new("smtp", "a user has a password_file, and the other way round"));

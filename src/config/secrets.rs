@@ -1,13 +1,15 @@
-//! Secrets of those who are told of events: each in a file of its own.
+//! What [`Config`] names files for, of those who are told of events: secrets, and who vouches for the mail server.
 
 use std::path::Path;
 
+use lettre::transport::smtp::client::Certificate;
+
 use super::{Config, ConfigError, Secret};
 
-/// Reads the secrets that the configuration names files for.
+/// Reads the files that the configuration names for them.
 ///
 /// # Errors
-/// A file that cannot be read, or holds no secret.
+/// A file that cannot be read, or does not hold what it should.
 pub(super) fn read(file: &Path, config: &mut Config) -> Result<(), ConfigError> {
     let base = file.parent().unwrap_or(Path::new("."));
     let text_of = |path: &Path| {
@@ -23,10 +25,19 @@ pub(super) fn read(file: &Path, config: &mut Config) -> Result<(), ConfigError> 
             what: format!("the secret of a webhook {what}"),
         })?;
     }
-    if let Some(smtp) = &mut config.alerts.smtp
-        && let Some(path) = &smtp.password_file
-    {
+    let Some(smtp) = &mut config.alerts.smtp else { return Ok(()) };
+    if let Some(path) = &smtp.password_file {
         smtp.password = Secret(text_of(path)?.trim_end_matches(['\r', '\n']).as_bytes().to_vec());
+    }
+    if let Some(path) = &smtp.ca_file {
+        let text = text_of(path)?;
+        let authorities = Certificate::from_pem(text.as_bytes()).ok();
+        // Of a text without any, the library makes a certificate that vouches for nobody.
+        smtp.authorities = authorities.filter(|_| text.contains("-----BEGIN CERTIFICATE-----"));
+        if smtp.authorities.is_none() {
+            let what = "there is no certificate in PEM here".to_owned();
+            return Err(ConfigError::Wrong { file: base.join(path), line: 1, what });
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use serde_json::Value;
 
@@ -41,6 +42,14 @@ fn transport(
         SmtpTls::Tls => Transport::relay(&smtp.host)?,
         SmtpTls::None => Transport::builder_dangerous(&smtp.host),
     };
+    if let Some(authorities) = &smtp.authorities {
+        let parameters = TlsParameters::builder(smtp.host.clone());
+        let parameters = parameters.add_root_certificate(authorities.clone()).build()?;
+        builder = builder.tls(match smtp.tls {
+            SmtpTls::Tls => Tls::Wrapper(parameters),
+            SmtpTls::Starttls | SmtpTls::None => Tls::Required(parameters),
+        });
+    }
     if let Some(port) = smtp.port {
         builder = builder.port(port);
     }

@@ -9,7 +9,7 @@ use crate::harness::{App, PATIENCE, config, program, repository};
 const ROUND: std::time::Duration = std::time::Duration::from_secs(240);
 
 /// A dashboard with a past: trial calls of the last weeks.
-fn site(more: &str) -> Site {
+pub(crate) fn site(more: &str) -> Site {
     let dir = tempfile::tempdir().expect("a folder");
     let text = format!("{}\n[web]\nlisten = \"127.0.0.1:0\"\n{more}", config());
     std::fs::write(dir.path().join("aftercall.toml"), text).expect("the configuration is written");

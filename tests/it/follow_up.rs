@@ -1,17 +1,23 @@
 //! What follows a call: webhooks that fail first and arrive after a crash, alerts by mail, tasks and numbers to call.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::caller::{at, call};
 use crate::harness::site::Site;
 use crate::harness::{App, PATIENCE, config};
-use crate::receivers::{Hook, Told, mail_server};
+use crate::receivers::{Hook, Privacy, Told, mail_server};
 use crate::web_client::{Reply, address, ask, get, token};
 
 const SECRET: &[u8; 32] = b"thirty-two octets of a secret...";
@@ -129,9 +135,66 @@ fn what_was_given_up_is_shown_and_replayed() {
     assert!(!app.run(&["webhook", "replay", "--all"]).status.success(), "there is none left");
 }
 
+/// Makes an authority and a certificate for 127.0.0.1 that it signed; gives the authority's own, in PEM.
+fn certified(dir: &Path) -> (String, Arc<ServerConfig>) {
+    let openssl = |args: &str| {
+        let made =
+            Command::new("openssl").args(args.split(' ')).current_dir(dir).output().expect("openssl runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    let new = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    openssl(&format!("{new} -x509 -subj /CN=authority -keyout ca.key -out ca.pem"));
+    openssl(&format!(
+        "{new} -x509 -subj /CN=mail -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
+         -CA ca.pem -CAkey ca.key -keyout mail.key -out mail.pem"
+    ));
+    let read = |name: &str| std::fs::read(dir.join(name)).expect("a file");
+    let certificate = CertificateDer::from_pem_slice(&read("mail.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(&read("mail.key")).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let server = server.expect("versions").with_no_client_auth().with_single_cert(vec![certificate], key);
+    (String::from_utf8(read("ca.pem")).expect("PEM"), Arc::new(server.expect("a server")))
+}
+
+#[test]
+fn mail_goes_over_tls_to_a_server_whose_authority_is_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (authority, server) = certified(folder.path());
+    let ca = folder.path().join("ca.pem");
+    let alerts = |port: u16, tls: &str, more: &str| {
+        format!(
+            "[outgoing]\nattempts_max = 1\ntimeout = \"20s\"\n[alerts]\nfrom = \"a@results.test\"\nto = [\"q@results.test\"]\n\
+             gather = \"0s\"\nevents = [\"response.completed\"]\n\
+             smtp = {{ host = \"127.0.0.1\", port = {port}, tls = \"{tls}\"{more} }}\n"
+        )
+    };
+    assert!(authority.contains("BEGIN CERTIFICATE"));
+    let known = format!(", ca_file = {:?}", ca.display().to_string());
+    for (tls, privacy) in
+        [("starttls", Privacy::Starttls(server.clone())), ("tls", Privacy::Tls(server.clone()))]
+    {
+        let (mail, mails) = mail_server(privacy);
+        let app = start(&alerts(mail.port(), tls, &known));
+        call(&at(&app, "short"), "done", "quiet 2s; press 4; bye", &[]).well();
+        let received = mails.recv_timeout(PATIENCE);
+        let received = received.unwrap_or_else(|_| panic!("no mail by {tls}: {}", app.log()));
+        assert!(
+            received.contains("RCPT TO:<q@results.test>") && received.contains("complete"),
+            "{tls}: {received}"
+        );
+    }
+    let (mail, mails) = mail_server(Privacy::Tls(server));
+    let app = start(&alerts(mail.port(), "tls", ""));
+    call(&at(&app, "short"), "done", "quiet 2s; press 4; bye", &[]).well();
+    app.wait_for_log("Gave up response.completed to mail");
+    assert!(mails.try_recv().is_err(), "nobody vouches for it");
+    assert!(app.log().contains("ertificate"), "and the log says so: {}", app.log());
+}
+
 #[test]
 fn a_caller_who_asks_for_it_is_called_back() {
-    let (mail, mails) = mail_server();
+    let (mail, mails) = mail_server(Privacy::None);
     let hook_server = Hook::start("200 OK");
     let events = "\"response.low_score\", \"callback.requested\"";
     let alerts = format!(
@@ -166,6 +229,8 @@ fn a_caller_who_asks_for_it_is_called_back() {
         (&task["kind"], &task["has_number"], &task["agent"]),
         (&json!("callback"), &json!(true), &json!("anna"))
     );
+    let page = get(api, "/api/v1/tasks?state=open&limit=1", &token).json();
+    assert_eq!(page["next"], Value::Null, "the last page leads nowhere: {page}");
     let id = task["id"].as_str().expect("an id");
     assert!(received.contains(&format!("http://results.test/tasks/{id}")), "{received}");
     let path = format!("/api/v1/tasks/{id}");

@@ -6,6 +6,7 @@ mod arrows;
 mod browser;
 mod caller;
 mod comments;
+mod conformance;
 mod follow_up;
 mod harness;
 mod operations;

@@ -1,9 +1,11 @@
 //! Those who are told: a receiver of webhooks and a mail server, small and local.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::harness::PATIENCE;
 
@@ -83,40 +85,82 @@ fn receive(mut stream: TcpStream, status: &str) -> Option<Told> {
     Some(Told { head, body: String::from_utf8(body).ok()? })
 }
 
+/// How a mail server keeps connections private.
+#[derive(Clone)]
+pub(crate) enum Privacy {
+    /// Not at all.
+    None,
+    /// It takes no mail before STARTTLS.
+    Starttls(Arc<ServerConfig>),
+    /// TLS from the start.
+    Tls(Arc<ServerConfig>),
+}
+
 /// A mail server that takes everything; gives each mail with its envelope as it came.
-pub(crate) fn mail_server() -> (SocketAddr, Receiver<String>) {
+pub(crate) fn mail_server(privacy: Privacy) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let (sender, mails) = sync_channel(RECEIVED_MAX);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            take_mail(stream, &sender);
+            let over_tls = |stream, with: &Arc<ServerConfig>| {
+                Some(StreamOwned::new(ServerConnection::new(with.clone()).ok()?, stream))
+            };
+            match &privacy {
+                Privacy::None => drop(take_mail(stream, "220 test ESMTP\r\n", false, &sender)),
+                Privacy::Tls(with) => {
+                    let stream = over_tls(stream, with);
+                    stream.and_then(|stream| take_mail(stream, "220 test ESMTP\r\n", false, &sender));
+                }
+                Privacy::Starttls(with) => {
+                    let stream = take_mail(stream, "220 test ESMTP\r\n", true, &sender);
+                    let stream = stream.and_then(|stream| over_tls(stream, with));
+                    stream.and_then(|stream| take_mail(stream, "", false, &sender));
+                }
+            }
         }
     });
     (address, mails)
 }
 
-fn take_mail(mut stream: TcpStream, mails: &SyncSender<String>) -> Option<()> {
-    let reader = BufReader::new(stream.try_clone().ok()?);
+/// One conversation; gives the stream back where it is to go on over TLS.
+fn take_mail<S: Read + Write>(
+    stream: S,
+    greeting: &str,
+    wants_tls: bool,
+    mails: &SyncSender<String>,
+) -> Option<S> {
+    let mut stream = BufReader::new(stream);
     let (mut mail, mut in_data) = (String::new(), false);
-    stream.write_all(b"220 test ESMTP\r\n").ok()?;
-    for line in reader.lines() {
-        let line = line.ok()?;
+    stream.get_mut().write_all(greeting.as_bytes()).ok()?;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end_matches(['\r', '\n']);
         if in_data {
             if line == "." {
                 in_data = false;
                 mails.send(std::mem::take(&mut mail)).ok()?;
-                stream.write_all(b"250 taken\r\n").ok()?;
+                stream.get_mut().write_all(b"250 taken\r\n").ok()?;
             } else {
-                mail += &line;
+                mail += line;
                 mail += "\n";
             }
             continue;
         }
         let answer: &[u8] = match line.split_whitespace().next().unwrap_or_default().to_uppercase().as_str() {
+            "EHLO" if wants_tls => b"250-test\r\n250 STARTTLS\r\n",
             "EHLO" => b"250 test\r\n",
+            "STARTTLS" if wants_tls => {
+                stream.get_mut().write_all(b"220 go on\r\n").ok()?;
+                return Some(stream.into_inner());
+            }
+            "QUIT" => b"221 bye\r\n",
+            _ if wants_tls => b"530 STARTTLS first\r\n",
             "MAIL" | "RCPT" => {
-                mail += &line;
+                mail += line;
                 mail += "\n";
                 b"250 ok\r\n"
             }
@@ -124,10 +168,8 @@ fn take_mail(mut stream: TcpStream, mails: &SyncSender<String>) -> Option<()> {
                 in_data = true;
                 b"354 go on\r\n"
             }
-            "QUIT" => b"221 bye\r\n",
             _ => b"250 ok\r\n",
         };
-        stream.write_all(answer).ok()?;
+        stream.get_mut().write_all(answer).ok()?;
     }
-    Some(())
 }
