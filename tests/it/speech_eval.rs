@@ -6,20 +6,29 @@
 //! sound may be to begin speech, were changed after that.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::repository;
+use crate::harness::{PATIENCE, repository};
 
-/// The counts of these lists; `None`, and a word about it, where something that they need is missing.
-fn eval(lists: &[PathBuf], options: &[&str]) -> Option<Value> {
+/// Whether everything that is needed to hear these lists is there; a word about it where it is not.
+fn can_hear(lists: &[PathBuf]) -> bool {
     let library = repository("var/speech/libvosk.so");
     for needed in lists.iter().chain([&library]) {
         if !needed.is_file() {
             eprintln!("skipped: there is no {}", needed.display());
-            return None;
+            return false;
         }
+    }
+    true
+}
+
+/// The counts of these lists; `None` where something that they need is missing.
+fn eval(lists: &[PathBuf], options: &[&str]) -> Option<Value> {
+    if !can_hear(lists) {
+        return None;
     }
     let data = tempfile::tempdir().expect("a folder");
     // Behind the tests that run beside it: they count milliseconds, this one counts words.
@@ -87,4 +96,63 @@ fn synthetic_callers_are_heard_with_either_law_and_with_loss() {
         assert!(percent(total, "right_after_confirm") >= least, "{options:?}: {total}");
         assert_eq!((&total["wrong"], &total["false_accepts"]), (&Value::from(0), &Value::from(0)), "{total}");
     }
+}
+
+/// Evaluates while the recogniser stands still for longer than a live call would wait; the exit code and the counts.
+fn eval_interrupted(list: &Path, options: &[&str]) -> (Option<i32>, Value) {
+    let data = tempfile::tempdir().expect("a folder");
+    let child = Command::new(env!("CARGO_BIN_EXE_aftercall"))
+        .current_dir(repository("."))
+        .args(["speech", "eval", "--json", "--jobs", "1", "--data"])
+        .arg(data.path())
+        .args(options)
+        .arg(list)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let signal = |name: &str, pid: &str| {
+        // Between two of its recognisers there is none for a moment.
+        let _gone = Command::new("kill").args([name, pid]).stderr(Stdio::null()).status();
+    };
+    let begun = Instant::now();
+    let mut stopped = None;
+    // The model is tried in a process of its own first: only the one that stays is stopped, and only once.
+    while stopped.is_none() && begun.elapsed() < PATIENCE {
+        std::thread::park_timeout(Duration::from_millis(20));
+        let children =
+            Command::new("ps").args(["--ppid", &child.id().to_string(), "-o", "pid=,etimes="]).output();
+        let children = String::from_utf8(children.expect("ps runs").stdout).expect("numbers");
+        let settled = |line: &str| {
+            let (pid, seconds) = line.trim().split_once(' ')?;
+            (seconds.trim().parse::<u32>().ok()? >= 2).then(|| pid.to_owned())
+        };
+        stopped = children.lines().find_map(settled);
+    }
+    let pid = stopped.expect("a recogniser");
+    signal("-STOP", &pid);
+    std::thread::park_timeout(Duration::from_secs(4));
+    signal("-CONT", &pid);
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.code(), serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+#[test]
+fn a_measurement_waits_for_a_busy_machine_and_a_live_call_does_not() {
+    let data = tempfile::tempdir().expect("a folder");
+    let list = data.path().join("nine.tsv");
+    let wav = repository("tests/voices/en/nine.af_heart.wav");
+    std::fs::write(&list, format!("{}\tscale_0_10\t9\n", wav.display()).repeat(5)).expect("a list");
+    if !can_hear(std::slice::from_ref(&list)) {
+        return;
+    }
+    let (code, counts) = eval_interrupted(&list, &[]);
+    let total = &counts["total"];
+    assert_eq!(
+        (code, &total["unheard"], &total["answers"]),
+        (Some(0), &Value::from(0), &Value::from(5)),
+        "{total}"
+    );
+    let (code, counts) = eval_interrupted(&list, &["--live"]);
+    assert_eq!(code, Some(1));
+    assert!(counts["total"]["unheard"].as_u64() >= Some(1), "{counts}");
 }

@@ -78,8 +78,18 @@ struct Hearers {
 
 /// Longest wait for a model to be loaded.
 const LOADING_MAX: Duration = Duration::from_secs(60);
-/// In a measurement a late answer is worth more than none.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// In a measurement a late answer is worth more than none, and so is audio that waits, in KiB.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_KIB: usize = 65_536;
+
+/// For how long recognisers may work on an utterance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limits {
+    /// As long as they may while a caller waits.
+    Live,
+    /// As long as it takes on a machine that is busy with other things.
+    Patient,
+}
 
 /// Which of the configured models are to hear.
 #[derive(Clone, Copy, Debug)]
@@ -93,10 +103,13 @@ enum Wanted<'a> {
 }
 
 /// Starts recognisers; `None`, and the reason on standard error, when there are none.
-async fn hearers(global: &Global, wanted: Wanted<'_>) -> anyhow::Result<Option<Hearers>> {
+async fn hearers(global: &Global, wanted: Wanted<'_>, limits: Limits) -> anyhow::Result<Option<Hearers>> {
     let (mut config, mut models) = settings(global)?;
     let grammars = grammars(global)?;
-    (config.deadline, config.hung_after) = (PATIENCE, PATIENCE);
+    if limits == Limits::Patient {
+        (config.deadline, config.hung_after) = (PATIENCE, PATIENCE);
+        config.queue_kib = PATIENCE_KIB;
+    }
     match wanted {
         Wanted::Language(language) => models.model.retain(|model| model.language == *language),
         Wanted::Model(name) => models.model.retain(|model| model.name == name),

@@ -42,7 +42,8 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
     let config = config::read(&global.config)?;
     let wanted = args.model.as_deref().map_or(Wanted::All, Wanted::Model);
-    let Some(Hearers { pool, grammars }) = super::hearers(global, wanted).await? else {
+    let Some(Hearers { pool, grammars }) = super::hearers(global, wanted, super::Limits::Patient).await?
+    else {
         return Ok(ExitCode::from(3));
     };
 

@@ -34,7 +34,9 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
     let samples = crate::prompts::read_speech(&args.wav)?;
     let wanted = super::Wanted::Language(&args.language);
-    let Some(hearers) = super::hearers(global, wanted).await? else { return Ok(ExitCode::FAILURE) };
+    let Some(hearers) = super::hearers(global, wanted, super::Limits::Patient).await? else {
+        return Ok(ExitCode::FAILURE);
+    };
     let (language, grammar) = (&args.language, args.grammar.as_str());
     let lexicon = hearers.pool.model(language).map(|facts| Lexicon::of(&facts)).unwrap_or_default();
     let Some(Vocabulary::Phrases(phrases)) = hearers.grammars.vocabulary(language, grammar, &lexicon) else {

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use self::list::Row;
 use self::path::{Conditions, LawName};
 use self::tally::{Outcome, Tally};
+use super::Limits;
 use crate::cli::{Global, print};
 use crate::domain::{AudioFrame, Deaf, Hearing, Language};
 use crate::speech::grammar::Grammars;
@@ -51,12 +52,18 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "mu")]
     law: LawName,
     /// Recordings at once.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
     jobs: u32,
     /// Times real time. Above 1 the time to a decision also counts audio that has not been heard yet.
     #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pace: u32,
-    /// Draws jitter, loss and noise: the same seed, the same audio.
+    /// Callers say nothing for so many seconds on average before they speak, and are listened to all the while.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=60))]
+    pause: u32,
+    /// Keep to the limits of live calls: what is not heard in time counts as unheard. Otherwise a measurement waits.
+    #[arg(long)]
+    live: bool,
+    /// Draws jitter, loss, noise and pauses: the same seed, the same audio.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Print JSON.
@@ -81,13 +88,20 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         rows.extend(list::read(list)?);
     }
     let wanted = super::Wanted::Language(&args.language);
-    let Some(hearers) = super::hearers(global, wanted).await? else { return Ok(ExitCode::FAILURE) };
+    let limits = if args.live { Limits::Live } else { Limits::Patient };
+    let Some(hearers) = super::hearers(global, wanted, limits).await? else { return Ok(ExitCode::FAILURE) };
     for row in &rows {
         let known = hearers.grammars.phrases(&args.language, &row.grammar).next().is_some();
         anyhow::ensure!(known, "there is no grammar {} in {}", row.grammar, args.language);
     }
-    let conditions =
-        Conditions { noise_db: args.noise, clip: args.clip, loss_percent: args.loss, law: args.law };
+    let conditions = Conditions {
+        noise_db: args.noise,
+        clip: args.clip,
+        loss_percent: args.loss,
+        law: args.law,
+        pause: Duration::from_secs(args.pause.into()),
+    };
+    let tries = if args.live { 1 } else { TRIES };
     let room = Arc::new(Semaphore::new(args.jobs as usize));
     let mut tasks = JoinSet::new();
     for (number, row) in rows.into_iter().enumerate() {
@@ -100,7 +114,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
             let seed = seed.wrapping_mul(1_000_003).wrapping_add(number as u64);
             let frames = path::frames(&samples, &conditions, seed);
             let mut heard = Err(Deaf::Busy);
-            for attempt in 0..TRIES {
+            for attempt in 0..tries {
                 if attempt > 0 {
                     tokio::time::sleep(Duration::from_millis(500 * attempt)).await;
                 }

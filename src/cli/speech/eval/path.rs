@@ -19,7 +19,7 @@ use crate::media::rtp::{HEADER_LEN, RtpHeader, RtpPacket};
 /// Samples of a packet: 20 ms.
 const PACKET: usize = 160;
 const PACKET_TIME: Duration = Duration::from_millis(20);
-/// Quiet line before and after the recording, in packets.
+/// Quiet line before the recording at the least, and after it, in packets.
 const BEFORE: usize = 25;
 const AFTER: usize = 45;
 /// A line's own noise, in 16-bit steps.
@@ -48,6 +48,8 @@ pub(super) struct Conditions {
     /// Share of packets that are lost, in percent.
     pub(super) loss_percent: f64,
     pub(super) law: LawName,
+    /// The caller says nothing for up to twice so long before, drawn at random.
+    pub(super) pause: Duration,
 }
 
 /// What a listener at the leg gets. The same seed gives the same.
@@ -126,11 +128,13 @@ fn line(samples: &[i16], conditions: &Conditions, random: &mut SmallRng) -> Vec<
         .map(|sample| f32::from(*sample))
         .filter(|sample| sample.abs() > f32::from(loudest) * 0.05)
         .collect();
+    let pause_max = 2 * conditions.pause.as_millis() / PACKET_TIME.as_millis();
+    let pause = if pause_max > 0 { random.random_range(0..=pause_max) as usize } else { 0 };
     let speech = (loud.iter().map(|sample| sample * sample).sum::<f32>() / loud.len().max(1) as f32).sqrt();
     let noise = conditions.noise_db.map_or(0.0, |db| gain.min(1.0) * speech * 10f32.powf(-db / 20.0));
     let quiet = |packets: usize| std::iter::repeat_n(0, packets * PACKET);
     let mut pink = Pink::default();
-    quiet(BEFORE)
+    quiet(BEFORE + pause)
         .chain(samples.iter().copied())
         .chain(quiet(AFTER))
         .map(|sample| {
@@ -160,7 +164,13 @@ impl Pink {
 mod tests {
     use super::*;
 
-    const GOOD: Conditions = Conditions { noise_db: None, clip: false, loss_percent: 0.0, law: LawName::Mu };
+    const GOOD: Conditions = Conditions {
+        noise_db: None,
+        clip: false,
+        loss_percent: 0.0,
+        law: LawName::Mu,
+        pause: Duration::ZERO,
+    };
 
     fn heard(conditions: &Conditions, seed: u64) -> Vec<i16> {
         let samples: Vec<i16> = (0..8000).map(|n| if n % 40 < 20 { 4000 } else { -4000 }).collect();
@@ -186,6 +196,19 @@ mod tests {
         let loud = heard(&Conditions { loss_percent: 20.0, ..GOOD }, 5);
         let loud = loud.iter().filter(|sample| sample.abs() > 2000).count();
         assert!((5500..7500).contains(&loud), "{loud}");
+    }
+
+    #[test]
+    fn callers_are_silent_for_different_times() {
+        let pausing = Conditions { pause: Duration::from_secs(2), ..GOOD };
+        let silent = |seed| {
+            let begins = heard(&pausing, seed).iter().position(|sample| sample.abs() > 2000).unwrap();
+            begins - BEFORE * PACKET
+        };
+        let pauses: Vec<usize> = (0..8).map(silent).collect();
+        assert!(pauses.iter().all(|pause| *pause <= 32_000), "{pauses:?}");
+        let (shortest, longest) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+        assert!(longest - shortest > 8_000, "{pauses:?}");
     }
 
     #[test]
