@@ -26,6 +26,10 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
     echo "tests need python3-venv: a place of their own for Python packages"
     missing+=(python3-venv)
 fi
+if ! python3 -c "import ensurepip" 2>/dev/null; then
+    echo "tests need python3-venv: a place of its own for schemathesis"
+    missing+=(python3-venv)
+fi
 if [ ! -d /usr/share/asterisk/sounds/en_US_f_Allison ]; then
     echo "tests need asterisk-core-sounds-en-wav: recordings of a person, to be heard by the recognisers"
     missing+=(asterisk-core-sounds-en-wav)
