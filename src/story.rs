@@ -1,6 +1,11 @@
 //! One call's story: each fact as a line for people.
 
-use crate::domain::{Entry, Fact, GivenBy, Meaning, Transcription};
+use serde::Serialize;
+
+use crate::domain::{
+    Answer, CallStats, Decision, Entry, Fact, GivenBy, Hearing, Meaning, QuestionId, StoredContext,
+    Transcription,
+};
 
 /// Seconds since the first event, to the millisecond.
 #[must_use]
@@ -12,32 +17,9 @@ pub fn seconds(entry: &Entry, first: &Entry) -> String {
 /// One event as a line.
 #[must_use]
 pub fn tell(fact: &Fact) -> String {
-    let name = |value: &dyn erased::Named| value.text();
     match fact {
-        Fact::Offered(context) => {
-            let parts = [
-                ("agent", context.agent.as_ref().map(ToString::to_string)),
-                ("queue", context.queue.as_ref().map(ToString::to_string)),
-                ("ref", context.call_ref.as_ref().map(ToString::to_string)),
-                ("language", context.language.as_ref().map(ToString::to_string)),
-                ("talked", context.talk_s.map(|s| format!("{s} s"))),
-                ("hung up first:", context.first_hang_up.map(|party| name(&party))),
-            ];
-            let known: Vec<_> = parts.into_iter().filter_map(|(k, v)| Some(format!("{k} {}", v?))).collect();
-            format!("offered by {}: {}", context.trunk, known.join(", "))
-        }
-        Fact::Decided(decision) => {
-            let count = decision.count.map(|n| format!(", number {n}")).unwrap_or_default();
-            let ahead = if decision.ahead.is_some() { ", decided ahead of the call" } else { "" };
-            let count = format!("{count}{ahead}");
-            let (origin, reason) = (decision.origin.as_str(), name(&decision.reason));
-            match &decision.survey {
-                Some((survey, version)) => {
-                    format!("surveyed with {survey} version {}: {reason} ({origin}{count})", version.0)
-                }
-                None => format!("not surveyed: {reason} ({origin}{count})"),
-            }
-        }
+        Fact::Offered(context) => offered(context),
+        Fact::Decided(decision) => decided(decision),
         Fact::Answered { codec } => format!("answered, {}", codec.name()),
         Fact::Asked { question, attempt: 1 } => format!("asked {question}"),
         Fact::Asked { question, attempt } => format!("asked {question} again ({attempt})"),
@@ -53,20 +35,7 @@ pub fn tell(fact: &Fact) -> String {
             format!("no such choice at {question}: {keys}")
         }
         Fact::Heard { question, confirming, hearing, recording, .. } => {
-            let words: Vec<&str> = hearing.words.iter().map(|word| word.word.as_str()).collect();
-            let asked = if *confirming { " when asked back" } else { "" };
-            let kept = if recording.is_some() { ", audio kept" } else { "" };
-            format!(
-                "heard \"{}\" at {question}{asked}: {}, confidence {:.2}, speech {:.2} s at {} dBFS over {} dBFS, \
-                 decided {} ms after it{kept}",
-                words.join(" "),
-                hearing.verdict.as_str(),
-                f64::from(hearing.confidence_pm) / 1000.0,
-                f64::from(hearing.end_ms.saturating_sub(hearing.start_ms)) / 1000.0,
-                hearing.level_dbfs,
-                hearing.noise_dbfs,
-                hearing.decided_ms,
-            )
+            heard(question, *confirming, hearing, recording.is_some())
         }
         Fact::Deaf { question, why, .. } => {
             format!("voice could not be heard at {question}: {why}; the keys remain")
@@ -79,25 +48,8 @@ pub fn tell(fact: &Fact) -> String {
             format!("the comment was transcribed; key words: {}", list(key_words))
         }
         Fact::Transcribed { outcome, .. } => format!("the comment was not transcribed: {}", name(outcome)),
-        Fact::Reread { question, hearing, .. } => format!(
-            "heard again by {} with {}: {} {}",
-            hearing.model,
-            hearing.grammar,
-            hearing.verdict.as_str(),
-            match &hearing.meaning {
-                Some(meaning) => format!("{question} = {}", meant(meaning)),
-                None => "no meaning".to_owned(),
-            }
-        ),
-        Fact::Answer(answer) => {
-            let by = match answer.given_by {
-                GivenBy::Key => "by key",
-                GivenBy::Voice => "by voice",
-                GivenBy::VoiceConfirmed => "by voice, confirmed",
-            };
-            let flag = if answer.ambiguous { ", keys were ambiguous" } else { "" };
-            format!("answer {} = {} {by} after {} ms{flag}", answer.question, answer.value, answer.took_ms)
-        }
+        Fact::Reread { question, hearing, .. } => reread(question, hearing),
+        Fact::Answer(answer) => answered(answer),
         Fact::LanguageSet { language } => format!("language {language}"),
         Fact::Skipped { question, reason } => format!("passed over {question}: {}", name(reason)),
         Fact::Refused { question } => format!("declined at {question}"),
@@ -108,15 +60,75 @@ pub fn tell(fact: &Fact) -> String {
             let who = if *by_caller { "the far end" } else { "us" };
             let left = left_at.as_ref().map(|q| format!(", left at {q}")).unwrap_or_default();
             let why = failure.map(|f| format!(", {}", name(&f))).unwrap_or_default();
-            let media = stats.map(|s| {
-                format!(
-                    "; {} packets in ({} lost), {} out, jitter {} us",
-                    s.received, s.lost, s.sent, s.jitter_us
-                )
-            });
-            format!("ended by {who}: {}{left}{why}{}", disposition.as_str(), media.unwrap_or_default())
+            let media = stats.as_ref().map(media).unwrap_or_default();
+            format!("ended by {who}: {}{left}{why}{media}", disposition.as_str())
         }
     }
+}
+
+fn offered(context: &StoredContext) -> String {
+    let parts = [
+        ("agent", context.agent.as_ref().map(ToString::to_string)),
+        ("queue", context.queue.as_ref().map(ToString::to_string)),
+        ("ref", context.call_ref.as_ref().map(ToString::to_string)),
+        ("language", context.language.as_ref().map(ToString::to_string)),
+        ("talked", context.talk_s.map(|s| format!("{s} s"))),
+        ("hung up first:", context.first_hang_up.map(|party| name(&party))),
+    ];
+    let known: Vec<_> = parts.into_iter().filter_map(|(k, v)| Some(format!("{k} {}", v?))).collect();
+    format!("offered by {}: {}", context.trunk, known.join(", "))
+}
+
+fn decided(decision: &Decision) -> String {
+    let count = decision.count.map(|n| format!(", number {n}")).unwrap_or_default();
+    let ahead = if decision.ahead.is_some() { ", decided ahead of the call" } else { "" };
+    let (origin, reason) = (decision.origin.as_str(), name(&decision.reason));
+    let why = format!("{reason} ({origin}{count}{ahead})");
+    match &decision.survey {
+        Some((survey, version)) => format!("surveyed with {survey} version {}: {why}", version.0),
+        None => format!("not surveyed: {why}"),
+    }
+}
+
+fn heard(question: &QuestionId, confirming: bool, hearing: &Hearing, audio_kept: bool) -> String {
+    let words: Vec<&str> = hearing.words.iter().map(|word| word.word.as_str()).collect();
+    let asked = if confirming { " when asked back" } else { "" };
+    let kept = if audio_kept { ", audio kept" } else { "" };
+    format!(
+        "heard \"{}\" at {question}{asked}: {}, confidence {:.2}, speech {:.2} s at {} dBFS over {} dBFS, \
+         decided {} ms after it{kept}",
+        words.join(" "),
+        hearing.verdict.as_str(),
+        f64::from(hearing.confidence_pm) / 1000.0,
+        f64::from(hearing.end_ms.saturating_sub(hearing.start_ms)) / 1000.0,
+        hearing.level_dbfs,
+        hearing.noise_dbfs,
+        hearing.decided_ms,
+    )
+}
+
+fn reread(question: &QuestionId, hearing: &Hearing) -> String {
+    let meaning = match &hearing.meaning {
+        Some(meaning) => format!("{question} = {}", meant(meaning)),
+        None => "no meaning".to_owned(),
+    };
+    let (model, grammar, verdict) = (&hearing.model, &hearing.grammar, hearing.verdict.as_str());
+    format!("heard again by {model} with {grammar}: {verdict} {meaning}")
+}
+
+fn answered(answer: &Answer) -> String {
+    let by = match answer.given_by {
+        GivenBy::Key => "by key",
+        GivenBy::Voice => "by voice",
+        GivenBy::VoiceConfirmed => "by voice, confirmed",
+    };
+    let flag = if answer.ambiguous { ", keys were ambiguous" } else { "" };
+    format!("answer {} = {} {by} after {} ms{flag}", answer.question, answer.value, answer.took_ms)
+}
+
+fn media(stats: &CallStats) -> String {
+    let CallStats { received, lost, sent, jitter_us, .. } = stats;
+    format!("; {received} packets in ({lost} lost), {sent} out, jitter {jitter_us} us")
 }
 
 fn list(words: &[String]) -> String {
@@ -134,21 +146,11 @@ pub fn meant(meaning: &Meaning) -> &str {
     }
 }
 
-/// Names as the journal spells them.
-mod erased {
-    /// Anything whose `Serialize` gives a name.
-    pub(super) trait Named {
-        /// The name.
-        fn text(&self) -> String;
-    }
-
-    impl<T: serde::Serialize> Named for T {
-        fn text(&self) -> String {
-            match serde_json::to_value(self) {
-                Ok(serde_json::Value::String(name)) => name,
-                _ => String::new(),
-            }
-        }
+/// A name as the journal spells it.
+fn name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
     }
 }
 
@@ -156,8 +158,8 @@ mod erased {
 mod tests {
     use super::*;
     use crate::domain::{
-        Answer, AnswerValue, Codec, Decision, DecisionReason, Digit, Disposition, FailReason, GivenBy,
-        KeyPath, Origin, QuestionKind, Scale, SkipReason, SurveyVersion,
+        AnswerValue, Codec, DecisionReason, Digit, Disposition, FailReason, KeyPath, Origin, QuestionKind,
+        Scale, SkipReason, SurveyVersion,
     };
 
     #[test]

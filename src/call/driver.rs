@@ -179,17 +179,7 @@ async fn hold(
     );
     let ears = survey.languages.iter().filter(|language| parts.recognisers.model(language).is_some());
     let ears = ears.cloned().collect();
-    let running = parts.running.begin(RunningCall {
-        id,
-        since: Timestamp::now(),
-        agent: incoming.context.agent.clone(),
-        queue: incoming.context.queue.clone(),
-        trunk: incoming.trunk.clone(),
-        survey: survey.id.clone(),
-        origin: decision.origin,
-        question: None,
-        answers: 0,
-    });
+    let running = parts.running.begin(begun(id, &incoming, &survey, decision));
     let mut driver = Driver {
         parts,
         id,
@@ -210,6 +200,21 @@ async fn hold(
     };
     driver.converse().await;
     driver.close().await;
+}
+
+/// A call as the view of running calls shows it at its start.
+fn begun(id: CallId, incoming: &Incoming, survey: &Survey, decision: &Decision) -> RunningCall {
+    RunningCall {
+        id,
+        since: Timestamp::now(),
+        agent: incoming.context.agent.clone(),
+        queue: incoming.context.queue.clone(),
+        trunk: incoming.trunk.clone(),
+        survey: survey.id.clone(),
+        origin: decision.origin,
+        question: None,
+        answers: 0,
+    }
 }
 
 /// Everything that one running call owns.
