@@ -22,6 +22,7 @@ mod survey;
 mod torture;
 mod voice;
 mod voice_chaos;
+mod voice_comments;
 mod voice_rescore;
 mod web;
 mod web_client;
