@@ -1,5 +1,7 @@
 //! What callers say in their own words, on the pages: for whom, from how many on, and on record.
 
+use std::path::Path;
+
 use aftercall::config::StoreConfig;
 use aftercall::domain::*;
 use aftercall::store::{Batch, ResponseKey, Store};
@@ -75,6 +77,20 @@ async fn leave(store: &Store, number: usize) {
     store.append(Batch { entries: vec![entry(fact)], ..Batch::default() }).await.expect("a text");
 }
 
+/// Leaves so many comments in a data folder that no program works on.
+pub(crate) fn leave_all(data: &Path, count: usize) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let store = StoreConfig { free_min_mib: 1, ..StoreConfig::default() };
+        let (store, _) = Store::open(&store, data).await.expect("a store");
+        for number in 0..count {
+            leave(&store, number).await;
+        }
+        store.close().await;
+    });
+    // With the runtime goes the writer, and with it the lock.
+}
+
 #[test]
 fn comments_are_read_by_quality_and_their_words_counted_for_supervisors() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -82,16 +98,7 @@ fn comments_are_read_by_quality_and_their_words_counted_for_supervisors() {
     std::fs::write(dir.path().join("aftercall.toml"), text).expect("the configuration is written");
     let data = dir.path().join("data");
     std::fs::create_dir(&data).expect("a folder");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(async {
-        let store = StoreConfig { free_min_mib: 1, ..StoreConfig::default() };
-        let (store, _) = Store::open(&store, &data).await.expect("a store");
-        for number in 0..COMMENTS {
-            leave(&store, number).await;
-        }
-        store.close().await;
-    });
-    drop(runtime); // And with it the lock.
+    leave_all(&data, COMMENTS);
     let site = Site::of(App::in_dir(dir));
     for (name, role) in
         [("sue", &["supervisor"][..]), ("kim", &["quality"]), ("ann", &["agent", "--agent", "anna"])]
