@@ -125,7 +125,7 @@ fn comments_are_read_by_quality_and_their_words_counted_for_supervisors() {
     let key = key.expect("there are more");
     let second = site.post("/why", &kim, &format!("reason=coaching+talk&after={key}")).text();
     assert_eq!(second.matches("<article").count(), 10);
-    assert!(second.contains("spoken 9 ") && second.contains("Key words: price"), "{second}");
+    assert!(second.contains("spoken 9 ") && second.contains(">Price<"), "{second}");
     assert!(second.contains("the recogniser failed") && second.contains("no model hears"), "{second}");
     assert!(!second.contains("name=\"after\""), "nothing is left");
     let call = second.split("action=\"/calls/").nth(1).and_then(|rest| rest.split('"').next());
