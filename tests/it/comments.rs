@@ -17,10 +17,11 @@ async fn leave(store: &Store, number: usize) {
     let call = store.new_call_id();
     let key = ResponseKey::new(call).expect("a key");
     let recording = store.keep_recording(&key, vec![700; 8000]).await.expect("a recording");
-    let (language, question): (Language, QuestionId) = ("en".parse().unwrap(), "words".parse().unwrap());
+    let (language, question): (Language, QuestionId) =
+        ("en".parse().expect("a language"), "words".parse().expect("a name"));
     let at_us = jiff::Timestamp::now().as_microsecond();
     let context = StoredContext {
-        trunk: "pbx".parse().unwrap(),
+        trunk: "pbx".parse().expect("a name"),
         agent: "anna".parse().ok(),
         queue: "sales".parse().ok(),
         call_ref: None,
@@ -32,7 +33,7 @@ async fn leave(store: &Store, number: usize) {
     };
     let decision = Decision {
         origin: Origin::Sampled,
-        survey: Some(("short".parse().unwrap(), SurveyVersion(1))),
+        survey: Some(("short".parse().expect("a name"), SurveyVersion(1))),
         reason: DecisionReason::All,
         count: None,
         draw_ppm: None,
