@@ -122,8 +122,10 @@ pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), marks: Marks,
             point.n));
         if index % every == 0 {
             let short = point.label.split_once('-').map_or(point.label.as_str(), |(_, week)| week);
+            // Under the last point there is no room to its right.
+            let anchor = if index > 0 && index + 1 == points.len() { "end" } else { "middle" };
             svg.push_str(&format!(
-                "<text class=\"axis middle\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                "<text class=\"axis {anchor}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 x(point.x),
                 HEIGHT - 7.0,
                 escaped(short)

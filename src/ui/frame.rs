@@ -171,6 +171,11 @@ impl Ui {
         self.survey.clone()
     }
 
+    /// Shows this survey, where the address names none.
+    pub(super) fn show(&mut self, survey: Option<SurveyId>) {
+        self.survey = self.survey.take().or(survey);
+    }
+
     /// The survey of the address, else the first that there is.
     pub(super) fn one_survey(&self) -> Option<SurveyId> {
         self.survey().or_else(|| self.surveys.first().cloned())

@@ -57,7 +57,11 @@ fn step(tr: Tongue, step: &Step, most: u64) -> StepView {
 }
 
 /// `/journey`.
-pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
+pub(super) async fn page(mut ui: Ui, State(state): State<WebState>) -> Answer {
+    if ui.survey().is_none() {
+        let busiest = ui.seen(state.results().busiest_survey(&ui.viewer, ui.slice()).await)?;
+        ui.show(busiest);
+    }
     let survey = ui.one_survey().ok_or_else(|| ui.nothing())?;
     let view =
         ui.seen(state.results().journey(&ui.viewer, Slice { survey: Some(&survey), ..ui.slice() }).await)?;

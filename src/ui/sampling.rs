@@ -46,7 +46,7 @@ fn row(tr: Tongue, row: &SamplingRow) -> Row {
     };
     Row {
         agent: row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string),
-        team: row.team.as_ref().map(ToString::to_string).unwrap_or_default(),
+        team: row.team.as_ref().map_or_else(|| "\u{2013}".to_owned(), ToString::to_string),
         eligible: row.eligible,
         selected: row.selected,
         expected: format!(

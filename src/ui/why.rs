@@ -50,7 +50,7 @@ struct Row {
     words: Vec<Word>,
     /// Why there are no words.
     silent: String,
-    key_words: String,
+    key_words: Vec<String>,
 }
 
 #[derive(Template)]
@@ -157,7 +157,7 @@ fn row(tr: Tongue, one: &CommentDetail) -> Row {
         length: format!("{}\u{a0}s", one.row.length_ms / 1000),
         words: words.map(|words| words.iter().map(|word| Word::new(tr, word)).collect()).unwrap_or_default(),
         silent,
-        key_words: one.text.as_ref().map(|text| text.key_words.join(", ")).unwrap_or_default(),
+        key_words: one.text.iter().flat_map(|text| &text.key_words).map(|word| spoken(word)).collect(),
     }
 }
 

@@ -158,6 +158,28 @@ await quality.getByRole('button', { name: /^Story of/ }).first().click();
 await quality.getByText('answered').first().waitFor();
 await accessible(quality, 'a call');
 await picture(quality, 'call');
+// A comment is read for a reason, and heard in the story of its call.
+await quality.goto('/why');
+await quality.getByLabel('Reason').fill('a test of the dashboard');
+await quality.getByRole('button', { name: 'Look' }).click();
+await quality.getByText('spoken 23').waitFor();
+await accessible(quality, '/why, comments');
+await picture(quality, 'comments');
+await quality.getByRole('button', { name: /^Story of/ }).first().click();
+const audio = quality.locator('.said audio').first();
+const played = await audio.evaluate(async (audio) => {
+  audio.muted = true;
+  const ended = new Promise((resolve, reject) => { audio.onended = resolve; setTimeout(() => reject('it does not end'), 10_000); });
+  await audio.play();
+  await ended;
+  return { seconds: audio.duration, at: audio.currentTime };
+}).catch((error) => { fault('a recording', `does not play: ${error}`); return {}; });
+expect(Math.abs(played.seconds - 1) < 0.05 && played.at === played.seconds, 'a recording', `plays ${JSON.stringify(played)}`);
+const part = await quality.request.get(await audio.getAttribute('src'), { headers: { Range: 'bytes=0-3' } });
+expect(part.status() === 206 && (await part.text()) === 'RIFF', 'a recording', `a part of it: ${part.status()}`);
+expect(/^bytes 0-3\/\d+$/.test(part.headers()['content-range']), 'a recording', part.headers()['content-range']);
+await accessible(quality, 'a call with a recording');
+await picture(quality, 'call-recording');
 await quality.getByText('quality').first().click();
 await quality.getByRole('button', { name: 'Sign out', exact: true }).click();
 await quality.waitForURL(/sign-in/);

@@ -2,13 +2,14 @@
 
 use std::process::{Command, Stdio};
 
+use crate::comments::leave_all;
 use crate::harness::site::{PASSWORD, Site};
 use crate::harness::{App, PATIENCE, config, program, repository};
 
 /// What a whole round through all pages may take: axe looks at each of them several times.
 const ROUND: std::time::Duration = std::time::Duration::from_secs(240);
 
-/// A dashboard with a past: trial calls of the last weeks.
+/// A dashboard with a past: trial calls of the last weeks, and comments of customers.
 pub(crate) fn site(more: &str) -> Site {
     let dir = tempfile::tempdir().expect("a folder");
     let text = format!("{}\n[web]\nlisten = \"127.0.0.1:0\"\n{more}", config());
@@ -34,6 +35,7 @@ pub(crate) fn site(more: &str) -> Site {
         .status()
         .expect("the program runs");
     assert!(done.success());
+    leave_all(&dir.path().join("data"), 24);
     Site::of(App::in_dir(dir))
 }
 

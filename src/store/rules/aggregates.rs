@@ -164,6 +164,7 @@ impl Results {
                 },
             })
             .collect();
+        rows.retain(|row| row.board != Board::default()); // Calls of another origin came through those.
         let mixed = board(&several, "");
         if !mixed.is_empty() {
             let board = Board { scores: mixed, responses: Responses::default() };

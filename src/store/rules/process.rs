@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Journey, Results, Sampling, SamplingRow, Slice, Step, View, ViewError, read};
-use crate::domain::{Period, Viewer};
+use crate::domain::{Period, SurveyId, Viewer};
 use crate::scoring::{Stratum, Verdict, expected};
 
 impl Results {
@@ -46,6 +46,24 @@ impl Results {
         let mut steps: Vec<Step> = steps.into_values().collect();
         steps.sort_by_key(|step| std::cmp::Reverse(step.heard));
         Ok(Journey { slice: slice.named(), steps })
+    }
+
+    /// The survey that most callers began in a period: the one to show the way through, where nobody asks for another.
+    /// It tells nothing that is not looked at through [`Self::journey`], which puts it on record.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn busiest_survey(
+        &self,
+        viewer: &Viewer,
+        slice: Slice<'_>,
+    ) -> Result<Option<SurveyId>, ViewError> {
+        super::allowed(viewer, View::Journey)?;
+        let (views, weeks) = (self.store.views(), slice.period.weeks());
+        let of = Some((None, slice.origin));
+        let counts = read::counts(views, "journey_weeks", ["survey", "what"], "n", &weeks, of).await?;
+        let heard = counts.into_iter().filter(|([_, what], _)| what == "heard");
+        Ok(heard.max_by_key(|(_, n)| *n).and_then(|([survey, _], _)| survey.parse().ok()))
     }
 
     /// How calls were chosen: for the agents of the viewer's teams, against all calls of the same queues.

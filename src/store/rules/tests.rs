@@ -391,6 +391,8 @@ async fn tables_show_teams_queues_origins_and_the_way() {
         assert_eq!(sent.board.responses.funnel.complete, n);
         assert!(sent.beside.iter().all(|beside| beside.origin != origin));
     }
+    assert_eq!(results.busiest_survey(&supervisor, Slice::of(week)).await.unwrap(), Some(short));
+    assert!(results.busiest_survey(&viewer(Role::Quality), Slice::of(week)).await.is_err());
     let mystery = results.mystery(&supervisor, week).await.unwrap();
     assert_eq!((mystery.rows.len(), mystery.rows[0].board.scores[0].n), (1, 2));
     assert_eq!(mystery.rows[0].customers[0].n, 5);
