@@ -1,6 +1,6 @@
 //! Comments to text, after their calls: one at a time, by whoever hears the language, when no caller needs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub async fn run(
     key_words: KeyWords,
     mut comments: mpsc::Receiver<Comment>,
 ) {
+    // One that came in while these were looked for is among them and on its way too; its words must not count twice.
+    let mut done = HashSet::new();
     match store.views().comments_without_text(WAITING_MAX).await {
         Ok(left) => {
             if !left.is_empty() {
@@ -41,11 +43,15 @@ pub async fn run(
             }
             for comment in left {
                 transcribe(&store, recognisers.as_ref(), &key_words, &comment).await;
+                done.insert(comment.recording);
             }
         }
         Err(error) => error!("Comments of earlier runs cannot be read: {error}"),
     }
     while let Some(comment) = comments.recv().await {
+        if done.remove(&comment.recording) {
+            continue;
+        }
         transcribe(&store, recognisers.as_ref(), &key_words, &comment).await;
     }
 }
