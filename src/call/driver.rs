@@ -20,7 +20,7 @@ use crate::domain::{
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
-use crate::store::{Batch, Decided, Met, ResponseKey};
+use crate::store::{Batch, Comment, Decided, Met, ResponseKey};
 
 /// Leg events that may wait for the driver.
 const LEG_EVENTS_MAX: usize = 32;
@@ -192,6 +192,7 @@ async fn hold(
         grammars: Arc::clone(&live.grammars),
         ears: None,
         key_of_response: None,
+        comments: Vec::new(),
         leg_events,
         sip_events: events,
         outcome: None,
@@ -232,6 +233,8 @@ pub(super) struct Driver<'a> {
     pub ears: Option<Ears>,
     /// The key of what is recorded of this caller, once there is something.
     pub key_of_response: Option<ResponseKey>,
+    /// What the caller said in their own words; transcribed once the call is over.
+    pub comments: Vec<Comment>,
     leg_events: mpsc::Receiver<LegEvent>,
     sip_events: mpsc::Receiver<SipEvent>,
     pub outcome: Option<Outcome>,
@@ -345,6 +348,10 @@ impl Driver<'_> {
         let batch = Batch { entries, changes, ..Batch::default() };
         if let Err(error) = self.parts.store.append(batch).await {
             error!("The end of a call could not be stored; the next start will close it: {error}");
+        }
+        for comment in self.comments.drain(..) {
+            // Where no more may wait, the next start finds it in the database.
+            self.parts.comments.try_send(comment).ok();
         }
     }
 

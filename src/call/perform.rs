@@ -64,10 +64,7 @@ async fn write(driver: &mut Driver<'_>, facts: &mut Vec<Entry>) -> Result<(), St
         .append(batch)
         .await
         .inspect_err(|error| error!("An answer could not be stored: {error}"))?;
-    for comment in comments {
-        // Those for which there is no place are found in the database at the next start.
-        driver.parts.comments.try_send(comment).ok();
-    }
+    driver.comments.extend(comments);
     Ok(())
 }
 
