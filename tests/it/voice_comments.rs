@@ -39,6 +39,9 @@ fn a_comment_becomes_text_that_quality_can_read_and_key_words_that_count() {
         assert!(begun.elapsed() < PATIENCE, "no text: {}\n{}", story(&site.app, "says"), site.app.log());
         std::thread::park_timeout(std::time::Duration::from_millis(200));
     }
+    let told = story(&site.app, "says");
+    let over = told.find("ended by").expect("an end");
+    assert!(Some(over) < told.find("transcribed"), "the call was not over:\n{told}");
     assert!(!site.app.log().contains("the whole"), "what was said is in the log:\n{}", site.app.log());
     let id = site.app.ask(&["calls", "--csv", "--columns", "id", "--call-ref", "says"]);
     let id = id.lines().nth(1).expect("the call");
