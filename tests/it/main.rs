@@ -7,6 +7,7 @@ mod browser;
 mod caller;
 mod comments;
 mod conformance;
+mod deploy;
 mod follow_up;
 mod harness;
 mod operations;
