@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Bearer;
-use super::given::{cut, limit, named, time};
+use super::given::{limit, named, time};
 use super::once::{Body, Once, Seen};
 use super::{ApiState, Problem};
 use crate::access::Scope;
 use crate::domain::Role;
 use crate::store::{Change, MessageFilter, MessageRow, MessageState, Note};
+use crate::web::cut;
 
 /// Which messages.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -33,13 +33,6 @@ pub(super) fn limit(wanted: Option<u32>) -> Result<u32, Problem> {
     Err(Problem::wrong(format!("limit: must lie in 1-{PAGE_MAX}")))
 }
 
-/// Cuts rows, of which one more was asked for, to a page; whether there is another page.
-pub(super) fn cut<T>(rows: &mut Vec<T>, limit: u32) -> bool {
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    more
-}
-
 /// A caller's number as its hash.
 pub(super) fn caller(state: &ApiState, number: Option<&str>) -> Result<Option<CallerHash>, Problem> {
     let Some(text) = number else { return Ok(None) };

@@ -9,11 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::auth::Bearer;
-use super::given::{cut, limit, named, time};
+use super::given::{limit, named, time};
 use crate::access::Scope;
 use crate::domain::{CallId, Role};
 use crate::store::{CallFilter, CallSummary, Note};
-use crate::web::WebState;
+use crate::web::{WebState, cut};
 
 /// Which responses.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Bearer;
-use super::given::{cut, limit, named, time};
+use super::given::{limit, named, time};
 use super::once::{Body, Once, Seen};
 use super::{ApiState, Problem};
 use crate::access::Scope;
 use crate::domain::{CallId, Role};
 use crate::store::rules::{ChangeError, Reason};
 use crate::store::{TaskFilter, TaskKind, TaskRow, TaskState};
+use crate::web::cut;
 
 /// How far a task has come.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]

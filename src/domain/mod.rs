@@ -30,7 +30,7 @@ pub use ids::{
     SurveyVersion, TeamId, TrunkId,
 };
 pub use outcome::{Disposition, FailReason, SkipReason, Stage, Transcription};
-pub use period::{Period, PeriodError, Week};
+pub use period::{Period, PeriodError, Week, midnight_us};
 pub use play::{ListenId, PlayId, PromptCatalogue};
 pub use record::{CallStats, DialogTrace, Entry, Fact, StoredContext};
 pub use scale::{Better, Scale};

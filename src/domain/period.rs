@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// Microseconds in a day.
@@ -246,6 +247,12 @@ fn digits<T: FromStr>(text: &str, length: usize) -> Result<T, PeriodError> {
 }
 
 /// Days since 1970-01-01.
+/// When a day begins in UTC, in microseconds since 1970 UTC; `None` at the end of the calendar.
+#[must_use]
+pub fn midnight_us(day: Date) -> Option<i64> {
+    day.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp().as_microsecond())
+}
+
 fn day_number(day: Date) -> i64 {
     i64::from(date(1970, 1, 1).until(day).map_or(0, |span| span.get_days()))
 }

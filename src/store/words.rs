@@ -101,9 +101,9 @@ pub(super) struct WordSums {
 impl WordSums {
     /// Takes in one fact of an open call.
     pub(super) fn take_in(&mut self, row: &CallRow, entry: &Entry) {
-        let of = CallOf::of(row);
         match &entry.fact {
             Fact::Comment { question, recording, length_ms, language, .. } => {
+                let of = CallOf::of(row);
                 self.count(&of, "left");
                 self.comments.push(NewComment {
                     recording: *recording,
@@ -114,7 +114,9 @@ impl WordSums {
                     of,
                 });
             }
-            Fact::Erased { was, question: Some(_) } if was == "comment" => self.count(&of, "left"),
+            Fact::Erased { was, question: Some(_) } if was == "comment" => {
+                self.count(&CallOf::of(row), "left")
+            }
             _ => {}
         }
     }

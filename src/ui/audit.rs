@@ -9,7 +9,7 @@ use super::filters::Choice;
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::users::names;
 use super::words::{Tongue, moment, spoken};
-use crate::domain::Role;
+use crate::domain::{Role, midnight_us};
 use crate::store::rules::audit_names;
 use crate::store::{AuditFilter, AuditLine, Chain};
 use crate::web::WebState;
@@ -82,9 +82,7 @@ pub(super) async fn verify(ui: Ui, State(state): State<WebState>) -> Answer {
 fn filter(ui: &Ui) -> Result<AuditFilter, Refusal> {
     let day = ui.asked("day").map(str::parse::<Date>).transpose();
     let day = day.map_err(|_| ui.wrong(&ui.tr.t("audit-day-wrong")))?;
-    let from_us = day
-        .and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok())
-        .map(|start| start.timestamp().as_microsecond());
+    let from_us = day.and_then(midnight_us);
     let before = ui.asked("before").map(str::parse).transpose().map_err(|_| ui.nothing())?;
     Ok(AuditFilter {
         user: ui.asked("user").map(str::to_owned),

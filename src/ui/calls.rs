@@ -12,7 +12,7 @@ use super::export;
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::sound;
 use super::words::{Tongue, moment};
-use crate::domain::{CallId, Fact, HeardWord, Period, RecordingId, Role};
+use crate::domain::{CallId, Fact, HeardWord, Period, RecordingId, Role, midnight_us};
 use crate::store::rules::Reason;
 use crate::store::{CallFilter, CallSummary, wav};
 use crate::story::{seconds, tell};
@@ -165,13 +165,10 @@ pub(super) async fn list(
         }
         None => ui.period(),
     };
-    let start = |day: jiff::civil::Date| {
-        day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp().as_microsecond())
-    };
     let wrong = |error: crate::domain::IdError| ui.wrong(&error.to_string());
     let filter = CallFilter {
-        from_us: start(period.first_day()),
-        to_us: start(period.next().first_day()),
+        from_us: midnight_us(period.first_day()),
+        to_us: midnight_us(period.next().first_day()),
         agent: named(&wanted.agent).map(|text| text.parse()).transpose().map_err(wrong)?,
         queue: named(&wanted.queue).map(|text| text.parse()).transpose().map_err(wrong)?,
         survey: named(&wanted.survey).map(|text| text.parse()).transpose().map_err(wrong)?,

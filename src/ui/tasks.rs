@@ -16,7 +16,7 @@ use super::words::{Tongue, moment, spoken};
 use crate::domain::{CallId, Role};
 use crate::store::rules::{ChangeError, NOTE_MAX, Reason, ReasonError};
 use crate::store::{TaskFilter, TaskKind, TaskRow, TaskState};
-use crate::web::{WebState, local_address};
+use crate::web::{WebState, cut, local_address};
 
 /// Tasks of one page.
 const PAGE: u32 = 50;
@@ -134,8 +134,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
     };
     let mut rows = ui.seen(state.results().tasks(&ui.viewer, &filter).await)?;
     let names = names(&ui, &state).await?;
-    let more = rows.len() > PAGE as usize;
-    rows.truncate(PAGE as usize);
+    let more = cut(&mut rows, PAGE);
     let last = rows.last().map(|row| row.call.to_string());
     let next = more.then(|| ui.with(&[("before", last)]));
     let all = ("all".to_owned(), tr.t("task-state-all"));

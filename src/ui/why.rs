@@ -11,13 +11,13 @@ use super::calls::{self, Word};
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::words::{Tongue, moment, spoken};
-use crate::domain::{RecordingId, Role, Transcription};
+use crate::domain::{RecordingId, Role, Transcription, midnight_us};
 use crate::store::CommentFilter;
 use crate::store::rules::{CommentDetail, Said};
-use crate::web::WebState;
+use crate::web::{WebState, cut};
 
 /// Comments on a page.
-const PAGE: usize = 50;
+const PAGE: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "why.html")]
@@ -102,21 +102,17 @@ pub(super) async fn comments(
         key => Some(key_of(key).ok_or_else(|| ui.wrong(&ui.tr.t("comments-after")))?),
     };
     let days = ui.period();
-    let start = |day: jiff::civil::Date| {
-        let at = day.to_zoned(jiff::tz::TimeZone::UTC).map(|at| at.timestamp().as_microsecond());
-        at.unwrap_or(i64::MAX) // The end of the calendar.
-    };
+    let start = |day| midnight_us(day).unwrap_or(i64::MAX); // The end of the calendar.
     let filter = CommentFilter {
         from_us: start(days.first_day()),
         to_us: start(days.next().first_day()),
         survey: ui.survey(),
         origin: ui.origin(),
         after,
-        limit: u32::try_from(PAGE + 1).unwrap_or(u32::MAX),
+        limit: PAGE + 1,
     };
     let mut found = ui.seen(state.results().comments(&ui.viewer, &filter, &reason).await)?;
-    let more = found.len() > PAGE;
-    found.truncate(PAGE);
+    let more = cut(&mut found, PAGE);
     let last = found.last().filter(|_| more).map(|one| &one.row);
     let next = last.map(|row| format!("{}-{}", row.offered_us, row.recording.0));
     let rows = found.iter().map(|one| row(ui.tr, one)).collect();

@@ -6,6 +6,7 @@ pub mod csv;
 mod fragments;
 mod listen;
 mod oidc;
+mod paging;
 mod reasons;
 mod session;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 pub use fragments::Fragments;
 use listen::Listener;
 pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
+pub use paging::cut;
 pub use reasons::Reasons;
 pub use session::{SignedIn, Source, begin, end, guard, local_address, local_path};
 

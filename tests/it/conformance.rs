@@ -3,13 +3,12 @@
 
 use std::process::Command;
 
+use aftercall::access::Scope;
+
 use crate::browser::site;
 use crate::harness::repository;
 use crate::web_client::token;
 
-/// Every scope there is.
-const ALL: &str = "reports:read,responses:read,live:read,reservations:write,decisions:ask,triggers:write,tasks:read,\
-                   tasks:write,tasks:number,webhooks:read,webhooks:write";
 /// What each answer is held to. Which values are refused is no part of it: a schema cannot say all of it.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                       response_schema_conformance,ignored_auth,missing_required_header";
@@ -18,7 +17,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 fn every_answer_is_as_the_document_says() {
     let rates = "token_rate = 10000\ntoken_burst = 10000\nsource_rate = 10000\nsource_burst = 10000\n";
     let site = site(&format!("[api]\n{rates}"));
-    let token = token(&site.app, "conformance", ALL);
+    let token = token(&site.app, "conformance", &Scope::ALL.map(Scope::as_str).join(","));
     let done = Command::new(repository("tests/conformance/venv/bin/schemathesis"))
         .arg("run")
         .arg(format!("http://{}/api/v1/openapi.json", site.address))

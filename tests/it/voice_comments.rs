@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::harness::site::Site;
-use crate::harness::{App, PATIENCE, repository};
+use crate::harness::{App, repository};
 use crate::voice::{bye, listening, press, say, speaker, story, tells};
 
 /// What callers say in `maybe`: "Well, it was raining the whole afternoon, and then the bus was late."
@@ -34,25 +34,17 @@ fn a_comment_becomes_text_that_quality_can_read_and_key_words_that_count() {
     let site = Site::of(App::with(&format!("{config}\n[web]\nlisten = \"127.0.0.1:0\"\n")));
     site.app.wait_for_page("/readyz", "speech: en ready");
     speaker(&site.app, "words", "says", &[press("3"), say("maybe.bm_george"), bye()]).well();
-    let begun = std::time::Instant::now();
-    while !story(&site.app, "says").contains("transcribed") {
-        assert!(begun.elapsed() < PATIENCE, "no text: {}\n{}", story(&site.app, "says"), site.app.log());
-        std::thread::park_timeout(std::time::Duration::from_millis(200));
-    }
+    site.app.wait_for_story("transcribed");
     let told = story(&site.app, "says");
     let over = told.find("ended by").expect("an end");
     assert!(Some(over) < told.find("transcribed"), "the call was not over:\n{told}");
     assert!(!site.app.log().contains("the whole"), "what was said is in the log:\n{}", site.app.log());
-    let id = site.app.ask(&["calls", "--csv", "--columns", "id", "--call-ref", "says"]);
-    let id = id.lines().nth(1).expect("the call");
+    let id = site.app.calls("id").remove(0);
     site.add("kim", &["quality"]);
     let page = site.post(&format!("/calls/{id}"), &site.sign_in("kim"), "reason=complaint+12").text();
     let said = page.split("<blockquote>").nth(1).and_then(|rest| rest.split("</blockquote>").next());
     let said = said.unwrap_or_else(|| panic!("no text on {page}"));
-    tells(
-        &story(&site.app, "says"),
-        &["comment at comment, ", "the comment was transcribed; key words: opening"],
-    );
+    tells(&told, &["comment at comment, ", "the comment was transcribed; key words: opening"]);
     assert!(said.contains("well"), "{said}");
     assert!(said.contains("class=\"unsure\"") && said.contains("%</small>"), "how sure is not shown: {said}");
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::board::scores;
 use super::read::Tally;
 use super::{AgentWeek, AnonymousResponse, Denied, MyWeeks, Results, View, ViewError};
-use crate::domain::{CallId, Viewer, Week};
+use crate::domain::{CallId, Viewer, Week, midnight_us};
 use crate::store::StoreError;
 use crate::store::views::{get, parse, read_error, scale_of_answer, uuid_of};
 
@@ -46,11 +46,7 @@ impl Results {
 
     /// In the order of time, up to a week.
     async fn own_responses(&self, agent: &str, last: Week) -> Result<Vec<Response>, StoreError> {
-        let end_us = last
-            .plus(1)
-            .monday()
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .map_or(i64::MIN, |at| at.timestamp().as_microsecond());
+        let end_us = midnight_us(last.plus(1).monday()).unwrap_or(i64::MIN);
         let text = "SELECT calls.id, calls.offered_us, answers.question, answers.kind, answers.scale_min, \
                     answers.scale_max, answers.better, answers.value FROM calls \
                     JOIN answers ON answers.call_id = calls.id \

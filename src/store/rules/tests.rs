@@ -421,33 +421,36 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     assert_eq!(results.overview(&supervisor, Slice::of(before)).await.unwrap().board, Board::default());
 }
 
+const COMMENTED: Taken = Taken { agent: "anna", queue: "sales", survey: "short", hours: 0 };
+
+/// A call with a comment in which these groups of key words are found.
+async fn leave(store: &Store, number: usize, words: &[&str]) {
+    let (call, key) = (store.new_call_id(), Uuid::from_u128(number as u128));
+    let key = (crate::store::ResponseKey::new(call).unwrap(), RecordingId(key));
+    let at_us = START_US + i64::try_from(number).unwrap();
+    let mut facts = facts(number, &COMMENTED, Origin::Sampled);
+    let (question, language) = ("words".parse().unwrap(), "en".parse().unwrap());
+    let comment = Fact::Comment { question, recording: key.1, length_ms: 900, cut: false, language };
+    facts.insert(4, comment);
+    let entries = facts.into_iter().map(|fact| Entry { call, at_us, fact }).collect();
+    store.append(Batch { entries, key: Some(key.0), ..Batch::default() }).await.unwrap();
+    let heard = HeardWord { word: format!("text{number}"), confidence_pm: 900, start_ms: 0, end_ms: 9 };
+    let sealed = store.vault().seal_words(call, key.1, &[heard]).await.unwrap();
+    let key_words = words.iter().map(|word| (*word).to_owned()).collect();
+    let (outcome, model) = (Transcription::Done, Some("en".into()));
+    let fact = Fact::Transcribed { recording: key.1, outcome, model, sealed, key_words };
+    store.append(Batch { entries: vec![Entry { call, at_us, fact }], ..Batch::default() }).await.unwrap();
+}
+
 #[tokio::test]
 async fn words_of_few_callers_are_not_shown_and_comments_want_quality() {
     let folder = TempDir::new().unwrap();
     let mut results = results(&folder).await;
-    let one = Taken { agent: "anna", queue: "sales", survey: "short", hours: 0 };
     let week = "2026-W47".parse().unwrap();
     let said = async |results: &Results, slice| {
         let said = results.why(&viewer(Role::Supervisor), slice).await.unwrap().said;
         let words: Vec<_> = said.words.into_iter().map(|word| (word.word, word.count)).collect();
         (said.comments, said.transcribed, words)
-    };
-    let leave = async |store: &Store, number: usize, words: &[&str]| {
-        let (call, key) = (store.new_call_id(), Uuid::from_u128(number as u128));
-        let key = (crate::store::ResponseKey::new(call).unwrap(), RecordingId(key));
-        let at_us = START_US + i64::try_from(number).unwrap();
-        let mut facts = facts(number, &one, Origin::Sampled);
-        let (question, language) = ("words".parse().unwrap(), "en".parse().unwrap());
-        let comment = Fact::Comment { question, recording: key.1, length_ms: 900, cut: false, language };
-        facts.insert(4, comment);
-        let entries = facts.into_iter().map(|fact| Entry { call, at_us, fact }).collect();
-        store.append(Batch { entries, key: Some(key.0), ..Batch::default() }).await.unwrap();
-        let heard = HeardWord { word: format!("text{number}"), confidence_pm: 900, start_ms: 0, end_ms: 9 };
-        let sealed = store.vault().seal_words(call, key.1, &[heard]).await.unwrap();
-        let key_words = words.iter().map(|word| (*word).to_owned()).collect();
-        let (outcome, model) = (Transcription::Done, Some("en".into()));
-        let fact = Fact::Transcribed { recording: key.1, outcome, model, sealed, key_words };
-        store.append(Batch { entries: vec![Entry { call, at_us, fact }], ..Batch::default() }).await.unwrap();
     };
     for number in 0..14 {
         let words: &[&str] = match number {

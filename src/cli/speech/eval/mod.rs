@@ -74,6 +74,18 @@ pub(super) struct Args {
     verbose: bool,
 }
 
+impl Args {
+    fn conditions(&self) -> Conditions {
+        Conditions {
+            noise_db: self.noise,
+            clip: self.clip,
+            loss_percent: self.loss,
+            law: self.law,
+            pause: Duration::from_secs(self.pause.into()),
+        }
+    }
+}
+
 fn percent(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
@@ -94,13 +106,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         let known = hearers.grammars.phrases(&args.language, &row.grammar).next().is_some();
         anyhow::ensure!(known, "there is no grammar {} in {}", row.grammar, args.language);
     }
-    let conditions = Conditions {
-        noise_db: args.noise,
-        clip: args.clip,
-        loss_percent: args.loss,
-        law: args.law,
-        pause: Duration::from_secs(args.pause.into()),
-    };
+    let conditions = args.conditions();
     let tries = if args.live { 1 } else { TRIES };
     let room = Arc::new(Semaphore::new(args.jobs as usize));
     let mut tasks = JoinSet::new();
@@ -113,16 +119,17 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
             let samples = crate::prompts::read_speech(&row.wav)?;
             let seed = seed.wrapping_mul(1_000_003).wrapping_add(number as u64);
             let frames = path::frames(&samples, &conditions, seed);
-            let mut heard = Err(Deaf::Busy);
-            for attempt in 0..tries {
-                if attempt > 0 {
-                    tokio::time::sleep(Duration::from_millis(500 * attempt)).await;
-                }
+            let once = || {
                 let (recognisers, grammars) = (Arc::clone(&recognisers), Arc::clone(&grammars));
-                heard = hear(recognisers, grammars, &language, &row.grammar, frames.clone(), pace).await;
+                hear(recognisers, grammars, &language, &row.grammar, frames.clone(), pace)
+            };
+            let mut heard = once().await;
+            for attempt in 1..tries {
                 if heard.is_ok() {
                     break;
                 }
+                tokio::time::sleep(Duration::from_millis(500 * attempt)).await;
+                heard = once().await;
             }
             anyhow::Ok((row, heard))
         });
