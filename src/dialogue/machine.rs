@@ -1,5 +1,6 @@
 //! The machine: which question is open, what is awaited, what follows.
 
+mod asking;
 mod attempts;
 mod closing;
 mod comment;
@@ -9,13 +10,11 @@ mod voice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::survey::{Form, Patience, Question, Questions, Survey, language_prompt, language_question};
+use super::survey::{Form, Patience, Questions, Survey, language_question};
 use keys::Taken;
 
 use super::{Action, Actions, Event, HOLD_MAX, PLAY_MAX};
-use crate::domain::{
-    AnswerValue, Fact, FailReason, Language, ListenId, PlayId, PromptName, QuestionId, SkipReason,
-};
+use crate::domain::{AnswerValue, Fact, FailReason, Language, ListenId, PlayId, PromptName, QuestionId};
 use voice::Offer;
 
 /// How often a prompt that plays forever is lined up at once, so that its joints are seldom heard.
@@ -319,76 +318,6 @@ impl Dialogue {
             State::Parting { .. } => self.end(None, Hanging::Caller, out),
             State::Fresh | State::Looping { .. } | State::Ended => {}
         }
-    }
-
-    /// Asks the first question from `index` on that is due, or says thanks.
-    fn go_on(&mut self, index: usize, now: Instant, out: &mut Actions) {
-        let mut next = index;
-        loop {
-            let Some(question) = self.form().questions.get(next) else {
-                self.ran_through = true;
-                return self.say_goodbye(now, out);
-            };
-            if self.is_due(question) {
-                return self.open(Step::Question(next), now, out);
-            }
-            out.record(Fact::Skipped { question: question.id.clone(), reason: SkipReason::When });
-            next += 1;
-        }
-    }
-
-    fn is_due(&self, question: &Question) -> bool {
-        question.when.as_ref().is_none_or(|when| {
-            self.answers.iter().any(|(id, value)| *id == when.question && when.holds(value))
-        })
-    }
-
-    fn open(&mut self, step: Step, now: Instant, out: &mut Actions) {
-        let asking = Asking {
-            step,
-            attempt: 1,
-            no_inputs: 0,
-            no_matches: 0,
-            repeats: 0,
-            mishears: 0,
-            keys_only: false,
-            spoken: false,
-            spoke_early: false,
-            offer: None,
-            began: now,
-        };
-        self.record_asked(asking, out);
-        self.put(asking, None, now, out);
-    }
-
-    fn record_asked(&mut self, asking: Asking, out: &mut Actions) {
-        let question = self.question_id(asking.step);
-        self.last_asked = Some(question.clone());
-        out.record(Fact::Asked { question, attempt: asking.attempt });
-    }
-
-    /// Plays a question from its start, perhaps after a word on why.
-    fn put(&mut self, asking: Asking, first: Option<PromptName>, now: Instant, out: &mut Actions) {
-        let asking = Asking { began: now, spoken: false, spoke_early: false, offer: None, ..asking };
-        let phase = match asking.step {
-            Step::Language => self.offer_language(0, now, out),
-            Step::Question(index) => {
-                let question = &self.form().questions[index];
-                let prompts = first.into_iter().chain(question.prompts.iter().cloned()).collect();
-                let play = self.play(prompts, out);
-                Phase::Playing { play, until: now + PLAY_MAX, position: 0 }
-            }
-        };
-        self.state = State::Asking { asking, phase };
-        if self.hears_while_playing(asking) {
-            self.listen(asking, out);
-        }
-    }
-
-    fn offer_language(&mut self, position: usize, now: Instant, out: &mut Actions) -> Phase {
-        let language = self.survey.languages.get(position).cloned();
-        let play = self.play_in(language, vec![language_prompt(position + 1)], out);
-        Phase::Playing { play, until: now + PLAY_MAX, position }
     }
 
     fn play(&mut self, prompts: Vec<PromptName>, out: &mut Actions) -> PlayId {

@@ -10,7 +10,10 @@
 //! Neither side trusts the other: lengths, counts and texts are bounded, and anything else is [`Garbage`], after which
 //! the connection is over.
 
+mod body;
+
 use crate::domain::HeardWord;
+pub use body::Body;
 
 /// The first bytes that a process says.
 pub const MAGIC: [u8; 4] = *b"ACSP";
@@ -327,76 +330,6 @@ impl Message for FromWorker {
     }
 }
 
-/// What is left of a frame.
-#[derive(Debug)]
-pub struct Body<'a>(&'a [u8]);
-
-impl<'a> Body<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Garbage> {
-        let (taken, left) = self.0.split_at_checked(count).ok_or(Garbage)?;
-        self.0 = left;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Garbage> {
-        self.take(N)?.try_into().map_err(|_| Garbage)
-    }
-
-    fn u8(&mut self) -> Result<u8, Garbage> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u16(&mut self) -> Result<u16, Garbage> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, Garbage> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn flag(&mut self) -> Result<bool, Garbage> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Garbage),
-        }
-    }
-
-    fn count(&mut self) -> Result<usize, Garbage> {
-        let count = usize::from(self.u16()?);
-        if count <= ITEMS_MAX { Ok(count) } else { Err(Garbage) }
-    }
-
-    fn text(&mut self) -> Result<String, Garbage> {
-        let length = usize::from(self.u16()?);
-        if length > TEXT_MAX {
-            return Err(Garbage);
-        }
-        std::str::from_utf8(self.take(length)?).map(str::to_owned).map_err(|_| Garbage)
-    }
-
-    fn texts(&mut self) -> Result<Vec<String>, Garbage> {
-        (0..self.count()?).map(|_| self.text()).collect()
-    }
-
-    fn samples(&mut self) -> Result<Vec<i16>, Garbage> {
-        let bytes = std::mem::take(&mut self.0);
-        if bytes.len() % 2 == 1 || bytes.len() > 2 * SAMPLES_MAX {
-            return Err(Garbage);
-        }
-        Ok(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
-    }
-
-    fn word(&mut self) -> Result<HeardWord, Garbage> {
-        let (word, confidence_pm) = (self.text()?, self.u16()?);
-        let (start_ms, end_ms) = (self.u32()?, self.u32()?);
-        if word.is_empty() || confidence_pm > 1000 || start_ms > end_ms {
-            return Err(Garbage);
-        }
-        Ok(HeardWord { word, confidence_pm, start_ms, end_ms })
-    }
-}
-
 /// Puts frames together from whatever pieces they arrive in.
 #[derive(Default)]
 pub struct Reader {
@@ -423,9 +356,9 @@ impl Reader {
             return Err(Garbage);
         }
         let Some(frame) = rest.get(..length) else { return Ok(None) };
-        let mut body = Body(frame);
+        let mut body = Body::new(frame);
         let message = M::read(&mut body)?;
-        if !body.0.is_empty() {
+        if !body.is_empty() {
             return Err(Garbage);
         }
         self.read += 4 + length;
