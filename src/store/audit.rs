@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::sql::{Query, statements};
+use super::statement::{Statement, statements};
 use super::views::{get, read_error};
 use super::wheres::Wheres;
 use super::{StoreError, Views};
@@ -158,7 +158,7 @@ pub(super) fn chain(mut head: Head, notes: Vec<Note>) -> (Vec<AuditLine>, Head) 
     (lines, head)
 }
 
-pub(super) fn insert(lines: &[AuditLine]) -> Vec<Query> {
+pub(super) fn insert(lines: &[AuditLine]) -> Vec<Statement> {
     let head = "INSERT INTO audit (seq, at_us, user_id, role, what, scope, reason, hash)";
     statements(head, 8, "", lines, |q, line| {
         q.bind(line.seq)

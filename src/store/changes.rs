@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::ahead::{self, Frozen, Reservation, Wish};
 use super::outbox::{self, Message, Target, Tried};
 use super::receipts::{self, Receipt};
-use super::sql::Query;
+use super::statement::Statement;
 use super::tasks::{self, NewTask, TaskChange};
 use crate::domain::CallId;
 
@@ -59,7 +59,7 @@ pub enum Change {
 
 impl Change {
     /// The statements that make it.
-    pub(super) fn statements(&self) -> Vec<Query> {
+    pub(super) fn statements(&self) -> Vec<Statement> {
         match self {
             Self::Reserved(reservation) => ahead::insert_reservation(reservation),
             Self::ReservationOver(id, by) => ahead::end_reservation(*id, *by),

@@ -19,7 +19,7 @@ use super::state::State;
 use super::vault::RECORDINGS;
 use super::views::{LINE_COLUMNS, LineRow, read_error, uuid_of};
 use super::writer::Job;
-use super::{Store, StoreError, Views, lock, outbox, recordings, schema, sql, state, tasks};
+use super::{Store, StoreError, Views, lock, outbox, recordings, schema, sql, state, statement, tasks};
 use crate::config::StoreConfig;
 use crate::domain::{AgentId, Answer, CallId, CallerHash, Fact, RecordingId, StoredContext};
 
@@ -91,7 +91,7 @@ pub async fn erase(
     }
     erased.files += old_folders(&data_dir.join(RECORDINGS), what);
     let (lines, head) = audit::chain(state.head, vec![counted(note, &erased)]);
-    sql::run(&mut conn, audit::insert(&lines)).await.map_err(sql::write_error)?;
+    statement::run(&mut conn, audit::insert(&lines)).await.map_err(sql::write_error)?;
     views.close().await;
     run_tidy(&mut conn).await?;
     conn.close().await.map_err(sql::write_error)?;

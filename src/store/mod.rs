@@ -27,6 +27,7 @@ mod sql;
 mod sql_weekly;
 mod sql_words;
 mod state;
+mod statement;
 mod tasks;
 #[cfg(test)]
 mod tasks_tests;

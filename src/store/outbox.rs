@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
-use super::sql::{self, Query};
+use super::sql;
+use super::statement::{self, Statement};
 use super::views::{get, parse, read_error, uuid_of};
 use super::wheres::Wheres;
 use super::{StoreError, Views, schema};
@@ -212,12 +213,8 @@ pub async fn replay(
     now_us: i64,
 ) -> Result<u64, StoreError> {
     let mut conn = schema::open_beside(&data_dir.join(&config.file)).await?;
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(sql::write_error)?;
-    let mut replayed = 0;
-    for query in replay_statements(id, now_us) {
-        replayed += query.execute(&mut *tx).await.map_err(sql::write_error)?.rows_affected();
-    }
-    tx.commit().await.map_err(sql::write_error)?;
+    let replayed =
+        statement::run(&mut conn, replay_statements(id, now_us)).await.map_err(sql::write_error)?;
     conn.close().await.map_err(sql::write_error)?;
     Ok(replayed)
 }
@@ -259,10 +256,10 @@ fn payload(happening: &Happening) -> String {
     json!({ "type": happening.kind.as_str(), "timestamp": at.to_string(), "data": data }).to_string()
 }
 
-pub(super) fn insert(message: &Message) -> Vec<Query> {
+pub(super) fn insert(message: &Message) -> Vec<Statement> {
     let text = "INSERT INTO messages (id, made_us, call_id, event, target, payload, state, attempts, due_us, error) \
                 VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7, '')";
-    let query = sqlx::query(text)
+    let query = Statement::new(text)
         .bind(sql::bytes(message.id))
         .bind(message.happening.at_us)
         .bind(sql::bytes(message.happening.call.0))
@@ -273,7 +270,7 @@ pub(super) fn insert(message: &Message) -> Vec<Query> {
     vec![query]
 }
 
-pub(super) fn tried(tried: &Tried) -> Vec<Query> {
+pub(super) fn tried(tried: &Tried) -> Vec<Statement> {
     let (state, due_us, error) = match &tried.outcome {
         Outcome::Delivered => (MessageState::Delivered, tried.at_us, ""),
         Outcome::Again(due_us, error) => (MessageState::Waiting, *due_us, error.as_str()),
@@ -281,7 +278,7 @@ pub(super) fn tried(tried: &Tried) -> Vec<Query> {
     };
     let text = "UPDATE messages SET state = $1, attempts = attempts + 1, due_us = $2, tried_us = $3, error = $4 \
                 WHERE id = $5 AND state = 'waiting'";
-    let query = sqlx::query(text)
+    let query = Statement::new(text)
         .bind(state.as_str())
         .bind(due_us)
         .bind(tried.at_us)
@@ -291,34 +288,34 @@ pub(super) fn tried(tried: &Tried) -> Vec<Query> {
 }
 
 /// Makes messages that were given up wait again.
-pub(super) fn replay_statements(id: Option<Uuid>, now_us: i64) -> Vec<Query> {
+pub(super) fn replay_statements(id: Option<Uuid>, now_us: i64) -> Vec<Statement> {
     let text = "UPDATE messages SET state = 'waiting', attempts = 0, due_us = $1 WHERE state = 'dead'";
     match id {
-        None => vec![sqlx::query(text).bind(now_us)],
+        None => vec![Statement::new(text).bind(now_us)],
         Some(id) => {
-            vec![sqlx::query(AssertSqlSafe(format!("{text} AND id = $2"))).bind(now_us).bind(sql::bytes(id))]
+            vec![Statement::new(format!("{text} AND id = $2")).bind(now_us).bind(sql::bytes(id))]
         }
     }
 }
 
 /// Messages that were done with before this time go, some at a time, so that answers of running calls never wait long.
-pub(super) fn tidy(before_us: i64) -> Vec<Query> {
+pub(super) fn tidy(before_us: i64) -> Vec<Statement> {
     /// More than become so in the minute between two times.
     const MAX: i64 = 5000;
     let text = "DELETE FROM messages WHERE id IN \
                 (SELECT id FROM messages WHERE state <> 'waiting' AND due_us < $1 ORDER BY due_us LIMIT $2)";
-    vec![sqlx::query(text).bind(before_us).bind(MAX)]
+    vec![Statement::new(text).bind(before_us).bind(MAX)]
 }
 
 /// Gives up messages to targets that the configuration names no more.
-pub(super) fn orphaned(known: &[Target]) -> Vec<Query> {
+pub(super) fn orphaned(known: &[Target]) -> Vec<Statement> {
     let places: Vec<String> = (1..=known.len()).map(|n| format!("${n}")).collect();
     let text = format!(
         "UPDATE messages SET state = 'dead', error = 'the configuration names no such receiver' \
          WHERE state = 'waiting' AND target NOT IN ({})",
         places.join(", ")
     );
-    let query = sqlx::query(AssertSqlSafe(text));
+    let query = Statement::new(text);
     vec![known.iter().fold(query, |query, target| query.bind(target.to_string()))]
 }
 

@@ -7,7 +7,7 @@ use sqlx::{Connection, SqliteConnection};
 use super::state::State;
 use super::views::{LINE_COLUMNS, LineRow};
 use super::writer::Staged;
-use super::{StoreError, lock, schema, sql, sql_words};
+use super::{StoreError, lock, schema, sql, sql_words, statement};
 use crate::config::StoreConfig;
 
 /// Journal lines taken at a time.
@@ -73,7 +73,7 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
         for (row, entry) in rows.iter().zip(&entries) {
             staged.apply(entry, row.node(), &state);
         }
-        sql::run(&mut tx, staged.project()).await.map_err(sql::write_error)?;
+        statement::run(&mut tx, staged.project()).await.map_err(sql::write_error)?;
         staged.settle(&mut state);
         rebuilt.lines += rows.len() as u64;
     }

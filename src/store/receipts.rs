@@ -3,7 +3,8 @@
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::sql::{self, Query};
+use super::sql;
+use super::statement::Statement;
 use super::views::read_error;
 use super::{StoreError, Views};
 
@@ -45,10 +46,10 @@ impl Views {
     }
 }
 
-pub(super) fn insert(receipt: &Receipt) -> Vec<Query> {
+pub(super) fn insert(receipt: &Receipt) -> Vec<Statement> {
     let text = "INSERT INTO receipts (token, name, request, status, body, made_us) \
                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (token, name) DO NOTHING";
-    let query = sqlx::query(text)
+    let query = Statement::new(text)
         .bind(sql::bytes(receipt.token))
         .bind(receipt.name.clone())
         .bind(receipt.request.to_vec())
@@ -59,6 +60,6 @@ pub(super) fn insert(receipt: &Receipt) -> Vec<Query> {
 }
 
 /// Answers that were given before this time go.
-pub(super) fn tidy(before_us: i64) -> Vec<Query> {
-    vec![sqlx::query("DELETE FROM receipts WHERE made_us < $1").bind(before_us)]
+pub(super) fn tidy(before_us: i64) -> Vec<Statement> {
+    vec![Statement::new("DELETE FROM receipts WHERE made_us < $1").bind(before_us)]
 }

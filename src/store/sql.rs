@@ -1,18 +1,13 @@
-//! Rows into statements. Many rows go in one statement, in a few sizes.
-//!
-//! The statements are what SQLite and PostgreSQL both run: `$n` placeholders, `ON CONFLICT .. DO UPDATE`.
+//! Rows into statements.
 
+use sqlx::Sqlite;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use super::project::{AnswerKey, AnswerRow, CallRow, OutcomeKey, day_text, name};
+use super::statement::{Statement, statements};
 use crate::domain::{Better, CallId, Entry};
 
-/// Values in one statement. The driver asks SQLite for the name of each, and SQLite counts through the names before it,
-/// so the cost of a statement grows with the square: at this size it is still small beside that of the rows.
-const VALUES_MAX: usize = 160;
-
-/// A statement with its values so far.
+/// A query with its values so far.
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// One journal line as it is written.
@@ -32,55 +27,7 @@ impl Line {
     }
 }
 
-/// `head VALUES (..), (..) tail` over all rows. Made before anything is awaited, so that no closure lives that long.
-pub(super) fn statements<T>(
-    head: &str,
-    columns: usize,
-    tail: &str,
-    rows: &[T],
-    bind: impl Fn(Query, &T) -> Query,
-) -> Vec<Query> {
-    let (mut rest, mut queries) = (rows, Vec::new());
-    while !rest.is_empty() {
-        let most = rest.len().min((VALUES_MAX / columns).max(1));
-        let size = 1 << most.ilog2(); // Powers of two, so that few different statements are prepared.
-        let (now, later) = rest.split_at(size);
-        let sql = values(head, columns, size, tail);
-        queries.push(now.iter().fold(sqlx::query(AssertSqlSafe(sql)), &bind));
-        rest = later;
-    }
-    queries
-}
-
-/// Runs statements one after the other.
-pub(super) async fn run(conn: &mut SqliteConnection, queries: Vec<Query>) -> sqlx::Result<()> {
-    for query in queries {
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
-}
-
-fn values(head: &str, columns: usize, rows: usize, tail: &str) -> String {
-    use std::fmt::Write;
-    let mut sql = String::with_capacity(head.len() + tail.len() + columns * rows * 6);
-    sql.push_str(head);
-    sql.push_str(" VALUES ");
-    for i in 0..rows * columns {
-        let open = if i == 0 {
-            "("
-        } else if i % columns == 0 {
-            "), ("
-        } else {
-            ", "
-        };
-        write!(sql, "{open}${}", i + 1).expect("a String takes every write");
-    }
-    sql.push_str(") ");
-    sql.push_str(tail);
-    sql
-}
-
-pub(super) fn insert_lines(node: u16, lines: &[Line]) -> Vec<Query> {
+pub(super) fn insert_lines(node: u16, lines: &[Line]) -> Vec<Statement> {
     let head = "INSERT INTO journal (id, node, call_id, at_us, kind, body)";
     statements(head, 6, "", lines, |q, line| {
         q.bind(bytes(line.id))
@@ -88,7 +35,7 @@ pub(super) fn insert_lines(node: u16, lines: &[Line]) -> Vec<Query> {
             .bind(bytes(line.call.0))
             .bind(line.at_us)
             .bind(line.kind)
-            .bind(line.body.as_str())
+            .bind(line.body.clone())
     })
 }
 
@@ -101,14 +48,14 @@ const CALL_UPDATES: &str = "ON CONFLICT (id) DO UPDATE SET answered_us = exclude
     failure = excluded.failure, by_caller = excluded.by_caller, answer_count = excluded.answer_count, \
     answers = excluded.answers, stats = excluded.stats";
 
-pub(super) fn upsert_calls(rows: &[&CallRow]) -> Vec<Query> {
+pub(super) fn upsert_calls(rows: &[&CallRow]) -> Vec<Statement> {
     let head = "INSERT INTO calls (id, node, offered_us, answered_us, ended_us, trunk, agent, queue, call_ref, \
                 caller, triggered_by, talk_s, first_hang_up, origin, reason, count_no, draw_ppm, survey, version, \
                 codec, language, stage, disposition, left_at, failure, by_caller, answer_count, answers, stats)";
     statements(head, 29, CALL_UPDATES, rows, |q, row| bind_call(q, row))
 }
 
-fn bind_call(q: Query, row: &CallRow) -> Query {
+fn bind_call(q: Statement, row: &CallRow) -> Statement {
     let (context, decision) = (row.context.as_ref(), row.decision.as_ref());
     let survey = decision.and_then(|d| d.survey.as_ref());
     q.bind(bytes(row.id.0))
@@ -142,7 +89,7 @@ fn bind_call(q: Query, row: &CallRow) -> Query {
         .bind(row.stats.and_then(|stats| serde_json::to_string(&stats).ok()))
 }
 
-pub(super) fn insert_answers(rows: &[AnswerRow]) -> Vec<Query> {
+pub(super) fn insert_answers(rows: &[AnswerRow]) -> Vec<Statement> {
     let head = "INSERT INTO answers (call_id, position, at_us, question, kind, scale_min, scale_max, better, value, \
                 given_by, keys, ambiguous, attempt, barge_in, took_ms)";
     statements(head, 15, "", rows, |q, row| {
@@ -165,7 +112,7 @@ pub(super) fn insert_answers(rows: &[AnswerRow]) -> Vec<Query> {
     })
 }
 
-pub(super) fn add_answers(rows: &[(&AnswerKey, &i64)]) -> Vec<Query> {
+pub(super) fn add_answers(rows: &[(&AnswerKey, &i64)]) -> Vec<Statement> {
     let head = "INSERT INTO rollup_answers (day, origin, survey, version, question, kind, scale_min, scale_max, \
                 better, queue, agent, value, n)";
     let tail = "ON CONFLICT (day, origin, survey, version, question, kind, scale_min, scale_max, better, queue, \
@@ -181,14 +128,14 @@ pub(super) fn add_answers(rows: &[(&AnswerKey, &i64)]) -> Vec<Query> {
             .bind(key.scale.map_or(0, |s| i64::from(s.min)))
             .bind(key.scale.map_or(0, |s| i64::from(s.max)))
             .bind(key.scale.map_or("", |s| better(s.better)))
-            .bind(key.group.queue.as_str())
-            .bind(key.group.agent.as_str())
-            .bind(key.value.as_str())
+            .bind(key.group.queue.clone())
+            .bind(key.group.agent.clone())
+            .bind(key.value.clone())
             .bind(**n)
     })
 }
 
-pub(super) fn add_outcomes(rows: &[(&OutcomeKey, &i64)]) -> Vec<Query> {
+pub(super) fn add_outcomes(rows: &[(&OutcomeKey, &i64)]) -> Vec<Statement> {
     let head = "INSERT INTO rollup_calls (day, origin, survey, version, queue, agent, disposition, stage, n)";
     let tail = "ON CONFLICT (day, origin, survey, version, queue, agent, disposition, stage) \
                 DO UPDATE SET n = rollup_calls.n + excluded.n";
@@ -198,36 +145,36 @@ pub(super) fn add_outcomes(rows: &[(&OutcomeKey, &i64)]) -> Vec<Query> {
             .bind(key.group.origin.as_str())
             .bind(survey)
             .bind(version)
-            .bind(key.group.queue.as_str())
-            .bind(key.group.agent.as_str())
+            .bind(key.group.queue.clone())
+            .bind(key.group.agent.clone())
             .bind(key.disposition.as_str())
             .bind(key.stage.as_str())
             .bind(**n)
     })
 }
 
-pub(super) fn raise_counts(rows: &[(&String, &u64)]) -> Vec<Query> {
+pub(super) fn raise_counts(rows: &[(&String, &u64)]) -> Vec<Statement> {
     let head = "INSERT INTO queue_counts (queue, n)";
     let tail = "ON CONFLICT (queue) DO UPDATE SET n = excluded.n WHERE queue_counts.n < excluded.n";
-    statements(head, 2, tail, rows, |q, (queue, n)| q.bind(queue.as_str()).bind(integer(**n)))
+    statements(head, 2, tail, rows, |q, (queue, n)| q.bind((*queue).clone()).bind(integer(**n)))
 }
 
-pub(super) fn insert_dialogs(rows: &[(CallId, Vec<u8>)]) -> Vec<Query> {
+pub(super) fn insert_dialogs(rows: &[(CallId, Vec<u8>)]) -> Vec<Statement> {
     let tail = "ON CONFLICT (call_id) DO UPDATE SET sealed = excluded.sealed";
     statements("INSERT INTO open_dialogs (call_id, sealed)", 2, tail, rows, |q, (call, sealed)| {
-        q.bind(bytes(call.0)).bind(sealed.as_slice())
+        q.bind(bytes(call.0)).bind(sealed.clone())
     })
 }
 
-pub(super) fn delete_dialogs(calls: &[CallId]) -> Vec<Query> {
+pub(super) fn delete_dialogs(calls: &[CallId]) -> Vec<Statement> {
     let head = "DELETE FROM open_dialogs WHERE call_id IN (";
     statements(head, 1, ")", calls, |q, call| q.bind(bytes(call.0)))
 }
 
-pub(super) fn insert_keys(rows: &[(CallId, Vec<u8>)]) -> Vec<Query> {
+pub(super) fn insert_keys(rows: &[(CallId, Vec<u8>)]) -> Vec<Statement> {
     let tail = "ON CONFLICT (call_id) DO NOTHING";
     statements("INSERT INTO response_keys (call_id, sealed)", 2, tail, rows, |q, (call, sealed)| {
-        q.bind(bytes(call.0)).bind(sealed.as_slice())
+        q.bind(bytes(call.0)).bind(sealed.clone())
     })
 }
 

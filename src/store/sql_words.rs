@@ -6,7 +6,8 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 use super::project::CallRow;
-use super::sql::{Query, bytes, integer, statements};
+use super::sql::{bytes, integer};
+use super::statement::{Statement, statements};
 use super::views::{get, parse, read_error};
 use super::words::{CallOf, CommentKey, NewComment, WordKey, WordWaiting};
 use crate::domain::{CallId, Entry, Fact, RecordingId, Transcription};
@@ -34,7 +35,7 @@ pub(super) async fn calls_of(
     Ok(found)
 }
 
-pub(super) fn insert_comments(rows: &[NewComment]) -> Vec<Query> {
+pub(super) fn insert_comments(rows: &[NewComment]) -> Vec<Statement> {
     let head = "INSERT INTO comments (recording, call_id, offered_us, origin, survey, question, language, length_ms, \
                 outcome)";
     statements(head, 9, "", rows, |q, row| {
@@ -50,33 +51,33 @@ pub(super) fn insert_comments(rows: &[NewComment]) -> Vec<Query> {
     })
 }
 
-pub(super) fn set_outcomes(rows: &[(RecordingId, Transcription)]) -> Vec<Query> {
+pub(super) fn set_outcomes(rows: &[(RecordingId, Transcription)]) -> Vec<Statement> {
     let set = |(recording, outcome): &(RecordingId, Transcription)| {
-        sqlx::query("UPDATE comments SET outcome = $1 WHERE recording = $2")
+        Statement::new("UPDATE comments SET outcome = $1 WHERE recording = $2")
             .bind(outcome.as_str())
             .bind(bytes(recording.0))
     };
     rows.iter().map(set).collect()
 }
 
-pub(super) fn add_counts(rows: &[(&CommentKey, &i64)]) -> Vec<Query> {
+pub(super) fn add_counts(rows: &[(&CommentKey, &i64)]) -> Vec<Statement> {
     add("comment_weeks", "what", rows)
 }
 
-pub(super) fn add_words(rows: &[(&CommentKey, &i64)]) -> Vec<Query> {
+pub(super) fn add_words(rows: &[(&CommentKey, &i64)]) -> Vec<Statement> {
     add("word_weeks", "word", rows)
 }
 
-fn add(table: &str, of: &str, rows: &[(&CommentKey, &i64)]) -> Vec<Query> {
+fn add(table: &str, of: &str, rows: &[(&CommentKey, &i64)]) -> Vec<Statement> {
     let head = format!("INSERT INTO {table} (week, origin, survey, {of}, n)");
     let tail = format!("ON CONFLICT (week, origin, survey, {of}) DO UPDATE SET n = {table}.n + excluded.n");
-    statements(&head, 5, &tail, rows, |q, ((week, origin, survey, of), n)| {
+    statements(head, 5, tail, rows, |q, ((week, origin, survey, of), n)| {
         q.bind(*week).bind(origin.as_str()).bind(survey.clone()).bind(of.clone()).bind(**n)
     })
 }
 
 /// Puts what waits now in the place of what waited.
-pub(super) fn set_waiting(rows: &[(&WordKey, &WordWaiting)]) -> Vec<Query> {
+pub(super) fn set_waiting(rows: &[(&WordKey, &WordWaiting)]) -> Vec<Statement> {
     let head = "INSERT INTO words_waiting (origin, survey, word, said, others)";
     let tail =
         "ON CONFLICT (origin, survey, word) DO UPDATE SET said = excluded.said, others = excluded.others";

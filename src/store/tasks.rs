@@ -8,7 +8,8 @@ use chacha20poly1305::aead::KeyInit as _;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::sql::{self, Query};
+use super::sql;
+use super::statement::Statement;
 use super::views::{get, read_error, uuid_of};
 use super::wheres::Wheres;
 use super::{Change, Privacy, Receipt, Store, StoreError, Vault, Views, seal};
@@ -245,7 +246,7 @@ impl Store {
 }
 
 /// A wish to be called back takes the place of a low score of the same call, which is open since a moment ago.
-pub(super) fn insert(new: &NewTask) -> Vec<Query> {
+pub(super) fn insert(new: &NewTask) -> Vec<Statement> {
     let happening = &new.happening;
     let kind = match happening.kind {
         EventKind::LowScore => TaskKind::LowScore,
@@ -257,7 +258,7 @@ pub(super) fn insert(new: &NewTask) -> Vec<Query> {
                 number = COALESCE(excluded.number, tasks.number) WHERE excluded.kind = 'callback'";
     let call = sql::bytes(happening.call.0);
     let (question, value) = happening.answers.last().cloned().unzip();
-    let task = sqlx::query(text)
+    let task = Statement::new(text)
         .bind(call.clone())
         .bind(kind.as_str())
         .bind(happening.at_us)
@@ -267,16 +268,16 @@ pub(super) fn insert(new: &NewTask) -> Vec<Query> {
     let key = new.number.as_ref().map(|sealed| {
         let text = "INSERT INTO task_keys (call_id, sealed) VALUES ($1, $2) \
                     ON CONFLICT (call_id) DO UPDATE SET sealed = excluded.sealed";
-        sqlx::query(text).bind(call).bind(sealed.key.clone())
+        Statement::new(text).bind(call).bind(sealed.key.clone())
     });
     std::iter::once(task).chain(key).collect()
 }
 
-pub(super) fn change(change: &TaskChange) -> Vec<Query> {
+pub(super) fn change(change: &TaskChange) -> Vec<Statement> {
     let call = sql::bytes(change.call.0);
     let text = "UPDATE tasks SET state = COALESCE($1, state), note = COALESCE($2, note), changed_us = $3, \
                 changed_by = $4 WHERE call_id = $5";
-    let update = sqlx::query(text)
+    let update = Statement::new(text)
         .bind(change.state.map(TaskState::as_str))
         .bind(change.note.clone())
         .bind(change.at_us)
@@ -284,18 +285,18 @@ pub(super) fn change(change: &TaskChange) -> Vec<Query> {
         .bind(call.clone());
     let mut queries = vec![update];
     if change.state == Some(TaskState::Closed) {
-        queries.push(sqlx::query("DELETE FROM task_keys WHERE call_id = $1").bind(call.clone()));
-        queries.push(sqlx::query("UPDATE tasks SET number = NULL WHERE call_id = $1").bind(call));
+        queries.push(Statement::new("DELETE FROM task_keys WHERE call_id = $1").bind(call.clone()));
+        queries.push(Statement::new("UPDATE tasks SET number = NULL WHERE call_id = $1").bind(call));
     }
     queries
 }
 
 /// Numbers of tasks that were made before this time are destroyed.
-pub(super) fn tidy(before_us: i64) -> Vec<Query> {
+pub(super) fn tidy(before_us: i64) -> Vec<Statement> {
     let old = "SELECT call_id FROM tasks WHERE made_us < $1 AND number IS NOT NULL";
     vec![
-        sqlx::query(AssertSqlSafe(format!("DELETE FROM task_keys WHERE call_id IN ({old})"))).bind(before_us),
-        sqlx::query("UPDATE tasks SET number = NULL WHERE made_us < $1 AND number IS NOT NULL")
+        Statement::new(format!("DELETE FROM task_keys WHERE call_id IN ({old})")).bind(before_us),
+        Statement::new("UPDATE tasks SET number = NULL WHERE made_us < $1 AND number IS NOT NULL")
             .bind(before_us),
     ]
 }

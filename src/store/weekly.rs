@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::project::CallRow;
-use super::sql::{self, Query};
+use super::sql;
 use super::sql_weekly;
+use super::statement::Statement;
 use super::tiles::{self, AllWaiting, QuestionKey, Tile, TileKey};
 use crate::domain::{
     Answer, DecisionReason, Disposition, Entry, Fact, GivenBy, Origin, Party, SkipReason, Stage, Week,
@@ -228,7 +229,7 @@ impl WeeklySums {
     }
 
     /// The statements that add it all.
-    pub(super) fn statements(&self) -> Vec<Query> {
+    pub(super) fn statements(&self) -> Vec<Statement> {
         let mut queries = sql_weekly::add_shown(&self.shown.iter().collect::<Vec<_>>());
         queries.extend(sql_weekly::add_days(&self.days.iter().collect::<Vec<_>>()));
         queries.extend(sql_weekly::add_call_weeks(&self.calls.iter().collect::<Vec<_>>()));

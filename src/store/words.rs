@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::project::CallRow;
-use super::sql::Query;
+use super::statement::Statement;
 use super::weekly::TileSizes;
 use super::{sql, sql_words, tiles};
 use crate::domain::{CallId, Entry, Fact, Origin, QuestionId, RecordingId, Transcription, Week};
@@ -163,7 +163,7 @@ impl WordSums {
     }
 
     /// The statements that add it all.
-    pub(super) fn statements(&self) -> Vec<Query> {
+    pub(super) fn statements(&self) -> Vec<Statement> {
         let mut queries = sql_words::set_outcomes(&self.outcomes); // Of rows that are there already.
         queries.extend(sql_words::insert_comments(&self.comments));
         queries.extend(sql_words::add_counts(&self.counts.iter().collect::<Vec<_>>()));

@@ -20,6 +20,7 @@ use super::privacy::Privacy;
 use super::project::{CallRow, RollUps};
 use super::sql::{self, Line};
 use super::state::{self, State};
+use super::statement::{self, Statement};
 use super::weekly::WeeklySums;
 use super::words::{CallOf, WordSums};
 use super::{Batch, Change, Health, StoreError, schema, sql_words};
@@ -180,9 +181,7 @@ impl Writer {
         queries.extend(staged.project());
         queries.extend(audit::insert(audit));
         queries.append(&mut staged.changes);
-        let mut tx = self.conn.begin_with("BEGIN IMMEDIATE").await?;
-        sql::run(&mut tx, queries).await?;
-        tx.commit().await
+        statement::run_whole(&mut self.conn, queries).await
     }
 
     async fn set_cell_min(&mut self, answers: u64) -> Result<(), StoreError> {
@@ -267,7 +266,7 @@ pub(super) struct Staged {
     dialogs: Vec<(CallId, Vec<u8>)>,
     keys: Vec<(CallId, Vec<u8>)>,
     /// Statements for what is not made from facts.
-    changes: Vec<sql::Query>,
+    changes: Vec<Statement>,
 }
 
 impl Staged {
@@ -306,7 +305,7 @@ impl Staged {
     }
 
     /// The statements for rows and sums.
-    pub(super) fn project(&self) -> Vec<sql::Query> {
+    pub(super) fn project(&self) -> Vec<Statement> {
         let changed: Vec<&CallRow> = self.changed.iter().filter_map(|call| self.rows.get(call)).collect();
         let mut queries = sql::upsert_calls(&changed);
         queries.extend(sql::insert_answers(&self.sums.answer_rows));

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::book::{Frozen, Reservation, Wish};
 use crate::domain::{AgentId, CallId, CallerHash, Decision, Foretold, Origin};
 use crate::selection::SelectionState;
-use crate::store::sql::{self, Query};
+use crate::store::sql;
+use crate::store::statement::Statement;
 use crate::store::views::{get, read_error, uuid_of};
 use crate::store::{Privacy, StoreError, Views};
 
@@ -116,11 +117,11 @@ fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }
 
-pub(in crate::store) fn insert_reservation(reservation: &Reservation) -> Vec<Query> {
+pub(in crate::store) fn insert_reservation(reservation: &Reservation) -> Vec<Statement> {
     let said = &reservation.said;
     let insert = "INSERT INTO reservations (id, made_us, ends_us, state, agent, caller, said) \
                   VALUES ($1, $2, $3, 'open', $4, $5, $6)";
-    let query = sqlx::query(insert)
+    let query = Statement::new(insert)
         .bind(sql::bytes(reservation.id))
         .bind(reservation.made_us)
         .bind(reservation.ends_us)
@@ -130,11 +131,11 @@ pub(in crate::store) fn insert_reservation(reservation: &Reservation) -> Vec<Que
     vec![query]
 }
 
-pub(in crate::store) fn end_reservation(id: Uuid, by: Option<CallId>) -> Vec<Query> {
+pub(in crate::store) fn end_reservation(id: Uuid, by: Option<CallId>) -> Vec<Statement> {
     let update = "UPDATE reservations SET state = $1, call_id = $2, agent = NULL, caller = NULL, said = $3 \
                   WHERE id = $4";
     let state = if by.is_some() { "used" } else { "withdrawn" };
-    let query = sqlx::query(update)
+    let query = Statement::new(update)
         .bind(state)
         .bind(by.map(|call| sql::bytes(call.0)))
         .bind(text(&Foretold::default()))
@@ -142,11 +143,11 @@ pub(in crate::store) fn end_reservation(id: Uuid, by: Option<CallId>) -> Vec<Que
     vec![query]
 }
 
-pub(in crate::store) fn insert_decision(frozen: &Frozen) -> Vec<Query> {
+pub(in crate::store) fn insert_decision(frozen: &Frozen) -> Vec<Statement> {
     let said = &frozen.said;
     let insert = "INSERT INTO decisions (id, made_us, ends_us, state, call_ref, agent, caller, said, decision) \
                   VALUES ($1, $2, $3, 'open', $4, $5, $6, $7, $8)";
-    let query = sqlx::query(insert)
+    let query = Statement::new(insert)
         .bind(sql::bytes(frozen.id))
         .bind(frozen.made_us)
         .bind(frozen.ends_us)
@@ -159,18 +160,18 @@ pub(in crate::store) fn insert_decision(frozen: &Frozen) -> Vec<Query> {
 }
 
 /// Of a decision that was used only its reference stays, so that it is not used twice.
-pub(in crate::store) fn use_decision(id: Uuid) -> Vec<Query> {
+pub(in crate::store) fn use_decision(id: Uuid) -> Vec<Statement> {
     let update = "UPDATE decisions SET state = 'used', agent = NULL, caller = NULL, said = $1 WHERE id = $2";
-    vec![sqlx::query(update).bind(text(&Foretold::default())).bind(sql::bytes(id))]
+    vec![Statement::new(update).bind(text(&Foretold::default())).bind(sql::bytes(id))]
 }
 
-pub(in crate::store) fn delete_decision(id: Uuid) -> Vec<Query> {
-    vec![sqlx::query("DELETE FROM decisions WHERE id = $1").bind(sql::bytes(id))]
+pub(in crate::store) fn delete_decision(id: Uuid) -> Vec<Statement> {
+    vec![Statement::new("DELETE FROM decisions WHERE id = $1").bind(sql::bytes(id))]
 }
 
-pub(in crate::store) fn insert_wish(wish: &Wish) -> Vec<Query> {
+pub(in crate::store) fn insert_wish(wish: &Wish) -> Vec<Statement> {
     let insert = "INSERT INTO triggers (id, made_us, ends_us, call_ref, agent) VALUES ($1, $2, $3, $4, $5)";
-    let query = sqlx::query(insert)
+    let query = Statement::new(insert)
         .bind(sql::bytes(wish.id))
         .bind(wish.made_us)
         .bind(wish.ends_us)
@@ -179,19 +180,19 @@ pub(in crate::store) fn insert_wish(wish: &Wish) -> Vec<Query> {
     vec![query]
 }
 
-pub(in crate::store) fn delete_wish(id: Uuid) -> Vec<Query> {
-    vec![sqlx::query("DELETE FROM triggers WHERE id = $1").bind(sql::bytes(id))]
+pub(in crate::store) fn delete_wish(id: Uuid) -> Vec<Statement> {
+    vec![Statement::new("DELETE FROM triggers WHERE id = $1").bind(sql::bytes(id))]
 }
 
 /// What is over goes: of reservations, first what was said, a day later the rest.
-pub(in crate::store) fn tidy(now_us: i64) -> Vec<Query> {
+pub(in crate::store) fn tidy(now_us: i64) -> Vec<Statement> {
     let said = "UPDATE reservations SET agent = NULL, caller = NULL, said = $1 \
                 WHERE state = 'open' AND ends_us <= $2 AND said <> $1";
     vec![
-        sqlx::query(said).bind(text(&Foretold::default())).bind(now_us),
-        sqlx::query("DELETE FROM reservations WHERE ends_us <= $1").bind(now_us.saturating_sub(KEEP_US)),
-        sqlx::query("DELETE FROM decisions WHERE state = 'used' AND ends_us <= $1").bind(now_us),
-        sqlx::query("DELETE FROM triggers WHERE ends_us <= $1").bind(now_us),
+        Statement::new(said).bind(text(&Foretold::default())).bind(now_us),
+        Statement::new("DELETE FROM reservations WHERE ends_us <= $1").bind(now_us.saturating_sub(KEEP_US)),
+        Statement::new("DELETE FROM decisions WHERE state = 'used' AND ends_us <= $1").bind(now_us),
+        Statement::new("DELETE FROM triggers WHERE ends_us <= $1").bind(now_us),
     ]
 }
 
