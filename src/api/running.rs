@@ -50,7 +50,7 @@ impl From<RunningCall> for Running {
             queue: call.queue.map(|queue| queue.to_string()),
             survey: call.survey.to_string(),
             origin: call.origin.as_str(),
-            question: call.question,
+            question: call.question.map(String::from),
             answers: call.answers,
         }
     }

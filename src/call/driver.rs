@@ -279,8 +279,7 @@ impl Driver<'_> {
                 error!("A call's end is not stored yet; the next start will close it");
             }
         }
-        self.running
-            .update(self.dialogue.open_question().map(|id| id.to_string()), self.dialogue.answer_count());
+        self.running.update(self.dialogue.open_question(), self.dialogue.answer_count());
         if key {
             histogram!("aftercall_key_reaction_seconds").record(at.elapsed().as_secs_f64());
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::{AgentId, CallId, Origin, QueueId, SurveyId, TrunkId};
+use crate::domain::{AgentId, CallId, Origin, QuestionId, QueueId, SurveyId, TrunkId};
 
 /// One running call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct RunningCall {
     /// Where it comes from.
     pub origin: Origin,
     /// The question that is open.
-    pub question: Option<String>,
+    pub question: Option<QuestionId>,
     /// Answers so far.
     pub answers: usize,
 }
@@ -85,7 +85,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The conversation has gone on.
-    pub(super) fn update(&self, question: Option<String>, answers: usize) {
+    pub(super) fn update(&self, question: Option<QuestionId>, answers: usize) {
         let mut calls = self.calls.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(call) = calls.get_mut(&self.id) else { return };
         if call.question == question && call.answers == answers {
@@ -124,9 +124,9 @@ mod tests {
             question: None,
             answers: 0,
         });
-        entry.update(Some("satisfaction".into()), 0);
-        entry.update(Some("satisfaction".into()), 0);
-        assert_eq!(calls.snapshot()[0].question.as_deref(), Some("satisfaction"));
+        entry.update(Some("satisfaction".parse().unwrap()), 0);
+        entry.update(Some("satisfaction".parse().unwrap()), 0);
+        assert_eq!(calls.snapshot()[0].question, Some("satisfaction".parse().unwrap()));
         assert_eq!(*changes.borrow(), 2, "what changes nothing is not told");
         drop(entry);
         assert_eq!((calls.count(), *changes.borrow()), (0, 3));

@@ -15,7 +15,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 const VALUES_MAX: usize = 160;
 /// Statements that go together. Larger changes are rarely alike: their texts would not be found among those that are
 /// prepared already, and a hand-over costs less beside so much work.
-const TOGETHER_MAX: usize = 24;
+const TOGETHER_MAX: usize = 12;
 
 /// A value as it is bound.
 #[derive(Clone, Debug, PartialEq, Eq)]

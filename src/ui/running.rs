@@ -64,7 +64,7 @@ fn rows(tr: Tongue, viewer: &Viewer, state: &WebState) -> Rows {
         queue: call.queue.as_ref().map_or_else(dash, ToString::to_string),
         survey: call.survey.to_string(),
         origin: tr.t(&format!("origin-{}", call.origin.as_str())),
-        question: call.question.as_deref().map_or_else(dash, spoken),
+        question: call.question.as_ref().map_or_else(dash, |question| spoken(question.as_str())),
         answers: call.answers,
         since: format!("{}\u{a0}s", now.duration_since(call.since).as_secs().max(0)),
     };

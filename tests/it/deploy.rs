@@ -18,7 +18,7 @@ fn the_container_is_built_from_all_that_cargo_reads() {
             read += 1;
         }
     }
-    assert!(read >= 4, "only {read} files were found");
+    assert!(read >= 2, "only {read} files were found");
     assert!(
         copied.iter().all(|path| path.starts_with('/')
             || path.starts_with("--")

@@ -48,7 +48,7 @@ const NAMES: [&str; 36] = [
 ];
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/build.rs");
     let out = std::env::var("OUT_DIR").expect("cargo names a folder for what is built");
     let out = Path::new(&out);
     let source = out.join("libvosk.c");
