@@ -9,7 +9,7 @@ mod voice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::survey::{Form, Patience, Question, Questions, Survey, language_prompt, language_question};
+use super::survey::{Form, Patience, Questions, Survey, language_prompt, language_question};
 use keys::Taken;
 
 use super::{Action, Actions, Event, HOLD_MAX, PLAY_MAX};
@@ -329,18 +329,12 @@ impl Dialogue {
                 self.ran_through = true;
                 return self.say_goodbye(now, out);
             };
-            if self.is_due(question) {
+            if question.is_due(&self.answers) {
                 return self.open(Step::Question(next), now, out);
             }
             out.record(Fact::Skipped { question: question.id.clone(), reason: SkipReason::When });
             next += 1;
         }
-    }
-
-    fn is_due(&self, question: &Question) -> bool {
-        question.when.as_ref().is_none_or(|when| {
-            self.answers.iter().any(|(id, value)| *id == when.question && when.holds(value))
-        })
     }
 
     fn open(&mut self, step: Step, now: Instant, out: &mut Actions) {
