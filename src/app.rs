@@ -148,6 +148,7 @@ impl Service {
     async fn start(live: Live, data: &Path) -> anyhow::Result<(Self, mpsc::Receiver<CallSignals>)> {
         let config = &live.config;
         let (store, orphans) = Store::open(&config.store, data).await.context("the database")?;
+        call::close_all(&store, &live, &orphans).await.context("the database")?;
         store.set_cell_min(config.policy.cell_min).await.context("the database")?;
         let selector = selector(&store, &live).await?;
         let media = MediaEngine::start(&config.media).context("[media]")?;

@@ -131,7 +131,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post, path = "/api/v1/webhooks/deliveries/{id}/replay", tag = "webhooks",
     params(("id" = String, Path), super::IdempotencyKey), security(("token" = ["webhooks:write"])),
-    responses((status = 202), (status = 404, body = Problem, content_type = "application/problem+json"), super::WriteProblems)
+    responses((status = 202), (status = 404, body = Problem), super::WriteProblems)
 )]
 pub(super) async fn replay(
     State(state): State<ApiState>,

@@ -61,7 +61,7 @@ pub(super) async fn ndjson(
     get, path = "/api/v1/exports/responses.xlsx", tag = "responses", params(Wanted), security(("token" = ["responses:read"])),
     responses(
         (status = 200, content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", body = String),
-        (status = 503, description = "Other spreadsheets are being made", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Other spreadsheets are being made", body = Problem),
         super::ReadProblems
     )
 )]

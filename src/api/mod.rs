@@ -67,19 +67,19 @@ impl FromRef<ApiState> for WebState {
 #[expect(dead_code, reason = "it describes answers that are made elsewhere")]
 enum ReadProblems {
     /// A parameter is wrong.
-    #[response(status = 400, content_type = "application/problem+json")]
+    #[response(status = 400)]
     Wrong(Problem),
     /// There is no good bearer token.
-    #[response(status = 401, content_type = "application/problem+json")]
+    #[response(status = 401)]
     Unknown(Problem),
     /// The token lacks the scope.
-    #[response(status = 403, content_type = "application/problem+json")]
+    #[response(status = 403)]
     Forbidden(Problem),
     /// There is nothing of that name.
-    #[response(status = 404, content_type = "application/problem+json")]
+    #[response(status = 404)]
     Nothing(Problem),
     /// Too many requests; `Retry-After` says when to come again.
-    #[response(status = 429, content_type = "application/problem+json")]
+    #[response(status = 429)]
     TooOften(Problem),
 }
 
@@ -88,31 +88,31 @@ enum ReadProblems {
 #[expect(dead_code, reason = "it describes answers that are made elsewhere")]
 enum WriteProblems {
     /// The body, or a parameter, is wrong.
-    #[response(status = 400, content_type = "application/problem+json")]
+    #[response(status = 400)]
     Wrong(Problem),
     /// There is no good bearer token.
-    #[response(status = 401, content_type = "application/problem+json")]
+    #[response(status = 401)]
     Unknown(Problem),
     /// The token lacks the scope.
-    #[response(status = 403, content_type = "application/problem+json")]
+    #[response(status = 403)]
     Forbidden(Problem),
     /// A write with this `Idempotency-Key` is at work now; or a task is closed.
-    #[response(status = 409, content_type = "application/problem+json")]
+    #[response(status = 409)]
     AtWork(Problem),
     /// The body is too long.
-    #[response(status = 413, content_type = "application/problem+json")]
+    #[response(status = 413)]
     TooLong(Problem),
     /// The body is no `application/json`.
-    #[response(status = 415, content_type = "application/problem+json")]
+    #[response(status = 415)]
     Kind(Problem),
     /// The `Idempotency-Key` came with another request before.
-    #[response(status = 422, content_type = "application/problem+json")]
+    #[response(status = 422)]
     OtherRequest(Problem),
     /// Too many requests; `Retry-After` says when to come again.
-    #[response(status = 429, content_type = "application/problem+json")]
+    #[response(status = 429)]
     TooOften(Problem),
     /// As many wait as the configuration allows; `Retry-After` says when to come again.
-    #[response(status = 503, content_type = "application/problem+json")]
+    #[response(status = 503)]
     Full(Problem),
 }
 
@@ -141,7 +141,7 @@ fn no_such() -> Problem {
 pub fn router(web: WebState) -> Router {
     let limits = limits::Limits::new(web.clone());
     let state = ApiState { web, at_work: once::AtWork::default() };
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(surveys::list))
         .routes(routes!(reports::one))
         .routes(routes!(responses::list))
@@ -160,6 +160,7 @@ pub fn router(web: WebState) -> Router {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::replay))
         .split_for_parts();
+    problem::name_kind(&mut document);
     let ui = SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document);
     let limited = axum::middleware::from_fn_with_state(limits, limits::limit);
     router.fallback(problem::nothing_here).layer(limited).with_state(state).merge(ui)

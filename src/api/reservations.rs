@@ -217,7 +217,7 @@ pub(super) async fn one(
 /// Withdraws a reservation that still waits.
 #[utoipa::path(
     delete, path = "/api/v1/reservations/{id}", tag = "calls to come", params(("id" = String, Path), super::IdempotencyKey),
-    security(("token" = ["reservations:write"])), responses((status = 204), (status = 404, body = Problem, content_type = "application/problem+json"), super::WriteProblems)
+    security(("token" = ["reservations:write"])), responses((status = 204), (status = 404, body = Problem), super::WriteProblems)
 )]
 pub(super) async fn delete(
     State(state): State<ApiState>,

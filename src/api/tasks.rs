@@ -210,7 +210,7 @@ pub(super) async fn one(
 #[utoipa::path(
     patch, path = "/api/v1/tasks/{id}", tag = "follow-up", params(("id" = String, Path), super::IdempotencyKey),
     request_body = NewState, security(("token" = ["tasks:write"])),
-    responses((status = 200, body = Task), (status = 404, body = Problem, content_type = "application/problem+json"), super::WriteProblems)
+    responses((status = 200, body = Task), (status = 404, body = Problem), super::WriteProblems)
 )]
 pub(super) async fn change(
     State(state): State<ApiState>,

@@ -172,7 +172,8 @@ async fn hold(
     let port = leg.as_ref().map_or(NO_MEDIA_PORT, Leg::port);
     parts.sip.send(incoming.key, SipCommand::Answer { port }).await;
     let (language, live) = (incoming.context.language.clone(), parts.live.load_full());
-    let follow = tell::follow(&survey, decision, &incoming.context, &live);
+    let names = (incoming.context.queue.clone(), incoming.context.call_ref.clone());
+    let follow = tell::follow(&survey, decision, names, &live);
     info!(
         survey = %survey.id, origin = decision.origin.as_str(), reason = decision.reason.as_str(),
         "Answered a call for the survey {}", survey.id

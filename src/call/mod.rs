@@ -6,6 +6,7 @@ mod ears;
 mod follow;
 mod goodbye;
 mod live;
+mod orphans;
 mod perform;
 mod tell;
 pub mod transcribe;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use driver::{decide, run};
 pub use live::{RunningCall, RunningCalls};
+pub use orphans::close_all;
 
 use crate::config::Live;
 use crate::media::MediaEngine;

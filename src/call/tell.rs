@@ -6,17 +6,16 @@ use super::driver::Driver;
 use super::follow::Follow;
 use crate::config::{Config, Live};
 use crate::dialogue::Survey;
-use crate::domain::{CallContext, Decision, Entry, EventKind};
-use crate::store::{Change, Target};
+use crate::domain::{CallRef, CallerNumber, Decision, Entry, EventKind, Happening, QueueId};
+use crate::store::{Change, Store, Target};
 
 /// Begins to follow a call.
 pub(super) fn follow(
     survey: &Arc<Survey>,
     decision: &Decision,
-    context: &CallContext,
+    names: (Option<QueueId>, Option<CallRef>),
     live: &Live,
 ) -> Follow {
-    let names = (context.queue.clone(), context.call_ref.clone());
     Follow::new(Arc::clone(survey), decision.clone(), names, live.config.follow_up.low_scores)
 }
 
@@ -27,10 +26,19 @@ pub(super) fn changes(driver: &mut Driver<'_>, entries: &[Entry]) -> Vec<Change>
         return Vec::new();
     }
     let live = driver.parts.live.load();
-    let (store, number) = (&driver.parts.store, driver.caller.as_ref());
-    let told = happenings.iter().map(|happening| {
-        store.tell(happening, number, targets(&live.config, happening.kind, happening.at_us))
-    });
+    told(&driver.parts.store, &live.config, &happenings, driver.caller.as_ref())
+}
+
+/// What has to be written for what happened.
+pub(super) fn told(
+    store: &Store,
+    config: &Config,
+    happenings: &[Happening],
+    number: Option<&CallerNumber>,
+) -> Vec<Change> {
+    let told = happenings
+        .iter()
+        .map(|happening| store.tell(happening, number, targets(config, happening.kind, happening.at_us)));
     told.flatten().collect()
 }
 

@@ -19,6 +19,7 @@
 
 mod capture;
 mod check;
+mod left_off;
 mod load;
 mod machine;
 mod survey;
@@ -32,6 +33,7 @@ use crate::domain::{
     PromptName, QuestionId, RecordingId,
 };
 
+pub use left_off::complete_so_far;
 pub use load::{Catalogues, Fault, SurveyError, SurveySet, Warning};
 pub use machine::Dialogue;
 pub use survey::{

@@ -239,6 +239,15 @@ impl When {
     }
 }
 
+impl Question {
+    /// Whether it is asked after these answers.
+    #[must_use]
+    pub fn is_due(&self, answers: &[(QuestionId, AnswerValue)]) -> bool {
+        let holds = |when: &When| answers.iter().any(|(id, value)| *id == when.question && when.holds(value));
+        self.when.as_ref().is_none_or(holds)
+    }
+}
+
 impl Answers {
     /// Every value that can be answered, for checks.
     #[must_use]

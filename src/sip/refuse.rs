@@ -6,10 +6,14 @@ use metrics::counter;
 use sipx_sip::Request;
 
 use super::Flow;
+use super::admit::trunk_of;
 use super::check::{ACCEPT, ALLOW, Refusal, SUPPORTED};
 use super::core::{Core, Packet};
 use super::raw;
 use crate::config::Transport;
+
+/// The trunk of sources that belong to none, in metrics.
+const UNKNOWN: &str = "unknown";
 
 impl Core {
     /// Where answers to a request go: always the address it came from (RFC 3581), and never `maddr`.
@@ -31,7 +35,11 @@ impl Core {
         if !raw::wants_answer(&packet.bytes) {
             return;
         }
-        counter!("aftercall_sip_refused_total", "code" => refusal.code.to_string()).increment(1);
+        let trunks = &self.settings.trunks;
+        let trunk = trunk_of(trunks, packet.flow.peer.ip()).and_then(|index| trunks.get(index));
+        let trunk = trunk.map_or_else(|| UNKNOWN.to_owned(), |trunk| trunk.name.to_string());
+        let code = refusal.code.to_string();
+        counter!("aftercall_sip_refused_total", "code" => code, "trunk" => trunk).increment(1);
         self.answer_stateless(packet, refusal);
     }
 

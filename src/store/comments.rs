@@ -7,7 +7,9 @@ use sqlx::sqlite::SqliteRow;
 
 use super::views::{LINE_COLUMNS, LineRow, get, parse, read_error, uuid_of};
 use super::{StoreError, Views, sql};
-use crate::domain::{CallId, Fact, Language, Origin, QuestionId, RecordingId, SurveyId, Transcription};
+use crate::domain::{
+    CallId, Entry, Fact, Language, Origin, QuestionId, RecordingId, SurveyId, Transcription,
+};
 
 /// A comment that waits for its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +90,20 @@ impl Views {
             .await
             .map_err(read_error)?;
         rows.iter().map(comment).collect()
+    }
+
+    /// What became of the comments of these calls, in the order in which it did. Found by the calls: the plus keeps the
+    /// index of all comments out of it.
+    pub(super) async fn transcripts(&self, calls: &[CallId]) -> Result<Vec<Entry>, StoreError> {
+        let places: Vec<String> = (1..=calls.len()).map(|n| format!("${n}")).collect();
+        let text = format!(
+            "SELECT {LINE_COLUMNS} FROM journal WHERE call_id IN ({}) AND +kind = 'transcribed' ORDER BY id",
+            places.join(", ")
+        );
+        let query = sqlx::query_as(AssertSqlSafe(text));
+        let query = calls.iter().fold(query, |query, call| query.bind(sql::bytes(call.0)));
+        let lines: Vec<LineRow> = query.fetch_all(self.pool()).await.map_err(read_error)?;
+        lines.iter().map(LineRow::entry).collect()
     }
 
     /// The oldest comments that have no text and did not fail, at most `max`.

@@ -48,10 +48,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 
 use crate::config::StoreConfig;
-use crate::domain::{CallId, CallerNumber, DialogTrace, Entry, EventKind, Happening, RecordingId};
+use crate::domain::{CallId, CallerNumber, DialogTrace, Entry, EventKind, Fact, Happening, RecordingId};
 
 pub use ahead::{Ahead, AheadError, Decided, Frozen, Met, Reservation, ReservationRow, Wish};
 pub use audit::{AuditFilter, AuditLine, AuditPage, Chain, Head, Note};
@@ -69,6 +68,7 @@ pub use vault::{Kept, Vault};
 pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
 
 use ids::Ids;
+use project::CallRow;
 use writer::{Job, Writer};
 
 /// The folder for passing files inside that of all data.
@@ -98,11 +98,15 @@ pub enum Health {
     Failing,
 }
 
-/// A call that was open when the service went away, and is now closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A call that was open when the service went away. It stays so until its end is written.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Orphan {
     /// The call.
     pub call: CallId,
+    /// What happened in it.
+    pub entries: Vec<Entry>,
+    /// Its end, as far as the store can tell.
+    pub end: Fact,
     /// Its dialog, to be ended by a BYE; `None` when it never had one.
     pub dialog: Option<DialogTrace>,
 }
@@ -157,7 +161,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or makes the database, closes the calls that an earlier run left open, and starts to write.
+    /// Opens or makes the database, finds the calls that an earlier run left open, and starts to write.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another process has it open for writing; else what the file or the secret brings.
@@ -179,7 +183,7 @@ impl Store {
         let (changes_in, changes) = watch::channel(0);
         let past = Arc::new(AtomicU64::new(0));
         let ids = Arc::new(Ids::new(config.node));
-        state.open = left_open.iter().map(|row| (row.id, row.clone())).collect();
+        state.open = left_open.iter().map(|(row, _)| (row.id, row.clone())).collect();
         let writer = Writer {
             conn,
             path,
@@ -206,20 +210,11 @@ impl Store {
             scratch: scratch.into(),
             _lock: Arc::new(lock),
         };
-        let mut closing = JoinSet::new(); // Together, so that they share transactions.
-        let mut orphans = Vec::new();
-        for row in left_open {
-            let at_us = jiff::Timestamp::now().as_microsecond();
-            let entries = vec![Entry { call: row.id, at_us, fact: row.crashed() }];
-            let store = store.clone();
-            closing.spawn(async move { store.append(Batch { entries, ..Batch::default() }).await });
+        let orphan = |(row, entries): (CallRow, Vec<Entry>)| {
             let dialog = sealed.get(&row.id).and_then(|sealed| privacy.unseal(row.id, sealed));
-            orphans.push(Orphan { call: row.id, dialog });
-        }
-        while let Some(closed) = closing.join_next().await {
-            closed.map_err(|_| StoreError::Closed)??;
-        }
-        Ok((store, orphans))
+            Orphan { call: row.id, entries, end: row.crashed(), dialog }
+        };
+        Ok((store, left_open.into_iter().map(orphan).collect()))
     }
 
     /// Writes facts down; comes back when they are on disk. Waits for a place when too many writes wait already.

@@ -277,25 +277,24 @@ impl Views {
         Ok(state)
     }
 
-    /// The calls without an end, with what their facts add up to.
-    pub(super) async fn open_calls(&self) -> Result<Vec<CallRow>, StoreError> {
-        let ids: Vec<Vec<u8>> = sqlx::query_scalar("SELECT id FROM calls WHERE ended_us IS NULL ORDER BY id")
-            .fetch_all(&self.pool)
-            .await
-            .map_err(read_error)?;
-        let mut calls = Vec::new();
-        for id in ids {
-            let call = CallId(uuid_of("calls", &id)?);
-            let lines = self.lines_of(call).await?;
-            let Some(first) = lines.first() else { continue };
-            let mut row = CallRow::new(call, first.node(), first.at_us);
+    /// The calls without an end, with what their facts add up to, and those.
+    pub(super) async fn open_calls(&self) -> Result<Vec<(CallRow, Vec<Entry>)>, StoreError> {
+        let text = format!(
+            "SELECT {LINE_COLUMNS} FROM journal WHERE call_id IN (SELECT id FROM calls WHERE ended_us IS NULL) \
+             ORDER BY call_id, id"
+        );
+        let lines: Vec<LineRow> =
+            sqlx::query_as(AssertSqlSafe(text)).fetch_all(&self.pool).await.map_err(read_error)?;
+        let of_call = |lines: &[LineRow]| {
+            let entries = lines.iter().map(LineRow::entry).collect::<Result<Vec<_>, _>>()?;
+            let mut row = CallRow::new(entries[0].call, lines[0].node(), lines[0].at_us);
             let mut sums = RollUps::default(); // They were counted when the facts were written.
-            for line in &lines {
-                row.apply(&line.entry()?, &mut sums);
+            for entry in &entries {
+                row.apply(entry, &mut sums);
             }
-            calls.push(row);
-        }
-        Ok(calls)
+            Ok((row, entries))
+        };
+        lines.chunk_by(|a, b| a.call == b.call).map(of_call).collect()
     }
 
     /// The sealed dialogs of open calls.

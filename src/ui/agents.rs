@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, Response};
 
-use super::board::{self, BesideView, BoardView, ReasonsView, Shown};
+use super::board::{self, Asked, BesideView, BoardView, ReasonsView, Shown, TableCell};
 use super::export;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui, encoded};
@@ -22,19 +22,25 @@ pub(super) struct Row {
     pub(super) team: String,
     /// The figure that the agent stands by, pulled towards that of all, with its name.
     pub(super) pulled: Option<(String, Shown)>,
-    pub(super) cells: Vec<Option<Shown>>,
+    pub(super) cells: Vec<TableCell>,
     pub(super) offered: u64,
     pub(super) response: String,
 }
 
 impl Row {
-    pub(super) fn new(tr: Tongue, name: String, figures: &[FigureName], board: &Board) -> Self {
+    pub(super) fn new(
+        tr: Tongue,
+        name: String,
+        (figures, asked): (&[FigureName], &Asked),
+        board: &Board,
+    ) -> Self {
+        let cell = |figure: &FigureName| asked.cell(tr, &board.scores, &board.responses, *figure);
         Self {
             name,
             href: None,
             team: String::new(),
             pulled: None,
-            cells: figures.iter().map(|figure| board::cell(tr, &board.scores, *figure)).collect(),
+            cells: figures.iter().map(cell).collect(),
             offered: board.responses.funnel.offered,
             response: board::response(tr, &board.responses),
         }
@@ -78,6 +84,8 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
     let view = ui.seen(state.results().agents(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
     let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
+    let asked = Asked::of(&state.parts.live.load().surveys);
+    let columns = (figures.as_slice(), &asked);
     let row = |row: &crate::store::rules::AgentRow| Row {
         href: row.agent.as_ref().map(|agent| ui.to(&format!("/agents/{}", encoded(agent.as_str())))),
         team: row.team.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -88,11 +96,11 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         ..Row::new(
             tr,
             row.agent.as_ref().map_or_else(|| tr.t("no-agent"), ToString::to_string),
-            &figures,
+            columns,
             &row.board,
         )
     };
-    let teams = view.teams.iter().map(|team| Row::new(tr, team.team.to_string(), &figures, &team.board));
+    let teams = view.teams.iter().map(|team| Row::new(tr, team.team.to_string(), columns, &team.board));
     let page = Agents {
         frame: ui.framed(tr.t("page-agents"), Surveys::Any, Origins::Any),
         heads: heads(tr, &figures),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::charts;
 use super::goals::{GoalView, Goals};
 use super::words::{Tongue, spoken};
-use crate::domain::{Better, Disposition, QuestionKind, Scale, Stage};
+use crate::dialogue::{Survey, SurveySet};
+use crate::domain::{Better, Disposition, QuestionKind, Scale, Stage, SurveyId};
 use crate::scoring::{Difference, Estimate, FigureName, Verdict};
 use crate::store::rules::{Beside, Board, Cell, Reasons, Responses, Score};
 
@@ -273,12 +274,46 @@ pub(super) fn headline(kind: QuestionKind) -> Option<FigureName> {
     }
 }
 
-/// One cell of a table: the headline figure of the first question that has it.
-pub(super) fn cell(tr: Tongue, scores: &[Score], figure: FigureName) -> Option<Shown> {
-    scores.iter().find_map(|score| match score.figures.get(&figure)? {
-        Cell::Shown(of) => Some(Shown::new(tr, figure, score.scale, of, None)),
-        Cell::TooFew => None,
-    })
+/// A figure in a table.
+pub(super) struct TableCell {
+    pub(super) shown: Option<Shown>,
+    /// The text that stands in its place.
+    pub(super) otherwise: &'static str,
+}
+
+/// The headline figures that each survey asks for, as it is now.
+pub(super) struct Asked(BTreeMap<SurveyId, Vec<FigureName>>);
+
+impl Asked {
+    pub(super) fn of(surveys: &SurveySet) -> Self {
+        let asks = |survey: &Survey| survey.questions().iter().filter_map(|q| headline(q.kind)).collect();
+        Self(surveys.iter().map(|survey| (survey.id.clone(), asks(survey))).collect())
+    }
+
+    /// Whether none of the surveys of these calls asks for it; one that is not known any more may have.
+    fn never(&self, calls: &Responses, figure: FigureName) -> bool {
+        calls.surveys.iter().all(|id| self.0.get(id).is_some_and(|asked| !asked.contains(&figure)))
+    }
+
+    /// One cell: the headline figure of the first question that has it. Scores without calls of their own are of calls
+    /// that stand elsewhere, and their surveys are not known.
+    pub(super) fn cell(
+        &self,
+        tr: Tongue,
+        scores: &[Score],
+        calls: &Responses,
+        figure: FigureName,
+    ) -> TableCell {
+        let cells: Vec<_> =
+            scores.iter().filter_map(|score| Some((score, score.figures.get(&figure)?))).collect();
+        let shown = cells.iter().find_map(|(score, cell)| match cell {
+            Cell::Shown(of) => Some(Shown::new(tr, figure, score.scale, of, None)),
+            Cell::TooFew => None,
+        });
+        let elsewhere = !scores.is_empty() && *calls == Responses::default();
+        let never = cells.is_empty() && !elsewhere && self.never(calls, figure);
+        TableCell { shown, otherwise: if never { "not-asked" } else { "too-few" } }
+    }
 }
 
 /// The headline figures that any of these has.
@@ -351,5 +386,46 @@ mod tests {
         assert!(view.tiles[1].shown.is_none());
         let labels: Vec<&str> = view.bars.iter().map(|bar| bar.label.as_str()).collect();
         assert_eq!(labels, ["1", "2", "3", "4", "5"], "values that nobody gave are there too");
+    }
+
+    #[test]
+    fn too_few_is_not_what_was_never_asked() {
+        let id = |name: &str| -> SurveyId { name.parse().unwrap() };
+        let asked = Asked(BTreeMap::from([
+            (id("short"), vec![FigureName::CsatTopBox]),
+            (id("long"), vec![FigureName::CsatTopBox, FigureName::CesLowEffort]),
+        ]));
+        let calls = |names: &[&str]| Responses {
+            surveys: names.iter().map(|name| id(name)).collect(),
+            ..Responses::default()
+        };
+        let said = |calls: &Responses, figure| {
+            [Tongue::English, Tongue::Dutch].map(|tr| {
+                let cell = asked.cell(tr, &[], calls, figure);
+                assert!(cell.shown.is_none());
+                tr.t(cell.otherwise)
+            })
+        };
+        let (few, never) = (["too few", "te weinig"], ["not asked", "niet gevraagd"]);
+        let ces = FigureName::CesLowEffort;
+        assert_eq!(said(&calls(&["short"]), FigureName::CsatTopBox), few);
+        assert_eq!(said(&calls(&["short"]), ces), never);
+        assert_eq!(said(&calls(&["short", "long"]), ces), few);
+        assert_eq!(said(&calls(&["short", "gone"]), ces), few, "nobody knows what it asked");
+        assert_eq!(said(&calls(&[]), ces), never, "no call was surveyed");
+        let score = Score {
+            question: "satisfaction".parse().unwrap(),
+            kind: QuestionKind::Csat,
+            scale: None,
+            n: 5,
+            figures: BTreeMap::from([(FigureName::CsatTopBox, Cell::TooFew)]),
+            changes: BTreeMap::new(),
+            distribution: BTreeMap::new(),
+        };
+        let cell = |calls: &Responses, figure| {
+            asked.cell(Tongue::English, std::slice::from_ref(&score), calls, figure).otherwise
+        };
+        assert_eq!(cell(&calls(&["short"]), FigureName::CsatTopBox), "too-few");
+        assert_eq!(cell(&Responses::default(), ces), "too-few", "its calls stand in other rows");
     }
 }

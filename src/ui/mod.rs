@@ -27,6 +27,7 @@ mod sign_on;
 mod sound;
 mod tasks;
 mod trends;
+mod trunks;
 mod users;
 mod why;
 mod words;

@@ -1,12 +1,10 @@
 //! The whole centre, as it changes.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::WatchStream;
@@ -19,10 +17,7 @@ use super::goals::{GoalRow, Goals};
 use super::trends::{self, ChartView};
 use super::words::Tongue;
 use crate::store::rules::{Overview, OverviewWatch};
-use crate::web::WebState;
-
-/// An open page is told of changes no more often than this.
-const EVERY: Duration = Duration::from_secs(2);
+use crate::web::{WebState, news};
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -77,27 +72,29 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
 pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
     let watch = ui.seen(state.results().watch_overview(&ui.viewer, ui.slice()).await)?;
     let key = format!("{} {}", ui.tr.code(), ui.to("/overview"));
-    // What is there at the opening is on the page already.
-    let changes = WatchStream::from_changes(watch.changes()).throttle(EVERY);
-    let events = changes.then(move |version| {
+    // Where anything has changed since the start, what is there now comes first: the page may be older.
+    let changes = WatchStream::from_changes(state.aggregates.clone());
+    let texts = changes.then(move |version| {
         let (state, watch, key) = (state.clone(), watch.clone(), key.clone());
-        async move {
-            let text = scores(&state, &watch, ui.tr, key, version).await;
-            Ok::<_, Infallible>(Event::default().data(text.as_ref()))
-        }
+        async move { scores(&state, &watch, ui.tr, key, version).await }
     });
+    let events = news(texts);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
 /// Made once for all who watch the same.
-async fn scores(state: &WebState, watch: &OverviewWatch, tr: Tongue, key: String, version: u64) -> Arc<str> {
+async fn scores(
+    state: &WebState,
+    watch: &OverviewWatch,
+    tr: Tongue,
+    key: String,
+    version: u64,
+) -> Option<Arc<str>> {
     let make = || async {
         let view = watch.now().await.map_err(|cause| cause.to_string())?;
         let goals = watch.goals().await.map_err(|cause| cause.to_string())?.into_iter().collect();
         Scores::new(tr, &view, &goals).render().map_err(|cause| cause.to_string())
     };
-    state.fragments.get(key, version, make).await.unwrap_or_else(|cause| {
-        error!("An open overview could not be brought up to date: {cause}");
-        Arc::from("")
-    })
+    let failed = |cause: &String| error!("An open overview could not be brought up to date: {cause}");
+    state.fragments.get(key, version, make).await.inspect_err(failed).ok()
 }

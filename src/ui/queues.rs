@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{Html, Response};
 
 use super::agents::{Detail, Row, heads};
-use super::board::{self, BoardView};
+use super::board::{self, Asked, BoardView};
 use super::export;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui, encoded};
@@ -30,6 +30,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
     let view = ui.seen(state.results().queues(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
     let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
+    let asked = Asked::of(&state.parts.live.load().surveys);
     let row = |row: &crate::store::rules::QueueRow| {
         let (name, href) = match &row.queue {
             QueueName::Queue(queue) => {
@@ -38,7 +39,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
             QueueName::None => (tr.t("no-queue"), None),
             QueueName::Several => (tr.t("several-queues"), None),
         };
-        Row { href, ..Row::new(tr, name, &figures, &row.board) }
+        Row { href, ..Row::new(tr, name, (&figures, &asked), &row.board) }
     };
     let page = Queues {
         frame: ui.framed(tr.t("page-queues"), Surveys::Any, Origins::Any),

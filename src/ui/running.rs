@@ -1,24 +1,22 @@
 //! The calls that run now, as they change. No answers are shown, only how many there are.
 
-use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::WatchStream;
+use tracing::error;
 
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::words::{Tongue, spoken};
 use crate::call::RunningCall;
 use crate::domain::Viewer;
-use crate::web::WebState;
+use crate::web::{WebState, news};
 
-/// Changes are told no more often than this.
-const EVERY: Duration = Duration::from_millis(500);
 /// Calls on the page; more are only counted.
 const ROWS_MAX: usize = 100;
 
@@ -81,10 +79,20 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
 /// `/running/stream`: the table again whenever something has changed.
 pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
     ui.seen(state.results().watch_running(&ui.viewer).await)?; // On record with the page, unless it was left open.
-    let changes = WatchStream::new(state.parts.running.changes()).throttle(EVERY);
-    let events = changes.map(move |_| {
-        let text = rows(ui.tr, &ui.viewer, &state).render().unwrap_or_default();
-        Ok::<_, Infallible>(Event::default().data(text))
+    let teams: Vec<String> = ui.viewer.teams.iter().map(ToString::to_string).collect();
+    let key = format!("running {} {}", ui.tr.code(), teams.join(" "));
+    let (tr, viewer, mut changes) = (ui.tr, Arc::new(ui.viewer), state.running.clone());
+    changes.mark_unchanged();
+    let first = rows(tr, &viewer, &state).render().map(Arc::from).ok();
+    let texts = WatchStream::from_changes(changes).then(move |version| {
+        let (state, viewer, key) = (state.clone(), Arc::clone(&viewer), key.clone());
+        async move {
+            // Made once for all of the same teams.
+            let make = || async { rows(tr, &viewer, &state).render() };
+            let failed = |cause: &askama::Error| error!("The calls that run could not be shown: {cause}");
+            state.fragments.get(key, version, make).await.inspect_err(failed).ok()
+        }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    let texts = tokio_stream::once(first).chain(texts);
+    Ok(Sse::new(news(texts)).keep_alive(KeepAlive::default()).into_response())
 }

@@ -1,10 +1,13 @@
 //! Parts of pages that many look at and that change: made once for all of them.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use axum::response::sse::Event;
 use tokio::sync::Mutex;
+use tokio_stream::{Stream, StreamExt as _};
 
 /// Parts that are kept; with more, all are made anew.
 const KEPT_MAX: usize = 200;
@@ -13,11 +16,22 @@ const KEPT_MAX: usize = 200;
 #[derive(Clone, Debug, Default)]
 pub struct Fragments(Arc<Mutex<HashMap<String, Arc<Mutex<Kept>>>>>);
 
+/// Parts as events of an open page: one that is the same as the one before, or could not be made, is not sent.
+pub fn news(texts: impl Stream<Item = Option<Arc<str>>>) -> impl Stream<Item = Result<Event, Infallible>> {
+    let mut last: Option<Arc<str>> = None;
+    texts.filter_map(move |text| {
+        let text = text.filter(|text| !last.as_ref().is_some_and(|last| Arc::ptr_eq(last, text)))?;
+        let event = Event::default().data(text.as_ref());
+        last = Some(text);
+        Some(Ok(event))
+    })
+}
+
 type Kept = Option<(u64, Arc<str>)>;
 
 impl Fragments {
     /// The part of this name at this version or a later one; `make` makes it when nobody has yet. Others who want the
-    /// same wait for it.
+    /// same wait for it. One that is made anew and comes out the same is the same one ([`Arc::ptr_eq`]).
     ///
     /// # Errors
     /// Those of `make`; nothing is kept then.
@@ -40,7 +54,9 @@ impl Fragments {
         {
             return Ok(Arc::clone(text));
         }
-        let text: Arc<str> = make().await?.into();
+        let made = make().await?;
+        let before = kept.take().map(|(_, text)| text).filter(|text| **text == *made);
+        let text = before.unwrap_or_else(|| made.into());
         *kept = Some((version, Arc::clone(&text)));
         Ok(text)
     }
@@ -68,5 +84,10 @@ mod tests {
         let failed = fragments.get("a".into(), 3, || async { Err::<String, _>("no") }).await;
         assert_eq!(failed.unwrap_err(), "no");
         assert_eq!(&*get(3).await.unwrap(), "made 2");
+        let same = |version| fragments.get("b".into(), version, || async { Ok::<_, String>("b".to_owned()) });
+        let (one, two) = (same(1).await.unwrap(), same(2).await.unwrap());
+        assert!(Arc::ptr_eq(&one, &two));
+        let texts = [Some(one), None, Some(two), Some("c".into())];
+        assert_eq!(news(tokio_stream::iter(texts)).collect::<Vec<_>>().await.len(), 2, "news alone are sent");
     }
 }

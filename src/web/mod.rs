@@ -6,6 +6,7 @@ pub mod csv;
 mod fragments;
 mod listen;
 mod oidc;
+mod pace;
 mod paging;
 mod reasons;
 mod session;
@@ -16,9 +17,10 @@ use std::time::Duration;
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use fragments::Fragments;
+pub use fragments::{Fragments, news};
 use listen::Listener;
 pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
 pub use paging::cut;
@@ -31,6 +33,10 @@ use crate::config::Live;
 use crate::health::Ears;
 use crate::store::rules::Results;
 
+/// Open pages are told of changed aggregates no more often than this.
+const AGGREGATES_EVERY: Duration = Duration::from_secs(2);
+/// And of calls that run, than this.
+const RUNNING_EVERY: Duration = Duration::from_millis(500);
 /// How often sessions that are over are thrown away.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
@@ -49,6 +55,10 @@ pub struct WebState {
     pub guesses: Arc<Mutex<Guesses>>,
     /// Parts of pages that many have open.
     pub fragments: Fragments,
+    /// Counts what may have changed aggregates, at the pace at which open pages are told.
+    pub aggregates: watch::Receiver<u64>,
+    /// The same of the calls that run.
+    pub running: watch::Receiver<u64>,
     /// Why people look at the calls whose pages they have open.
     pub reasons: Reasons,
     /// Since when the service runs.
@@ -89,6 +99,8 @@ impl WebState {
             results,
             guesses: Arc::default(),
             fragments: Fragments::default(),
+            aggregates: pace::paced(parts.store.changes(), AGGREGATES_EVERY),
+            running: pace::paced(parts.running.changes(), RUNNING_EVERY),
             reasons: Reasons::default(),
             started: jiff::Timestamp::now(),
             metrics,

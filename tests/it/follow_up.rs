@@ -95,6 +95,31 @@ fn a_webhook_that_fails_is_told_after_a_crash() {
 }
 
 #[test]
+fn a_response_that_a_crash_cut_off_is_told_where_it_was_complete() {
+    let hook_server = Hook::start("200 OK");
+    let app = start(&hook(hook_server.address, "\"response.completed\""));
+    // The only question is answered, and the thanks play; of the other call's three, one is.
+    let whole = call(&at(&app, "short"), "whole", "quiet 2s; press 5; bye 60s", &[]);
+    let half = call(&at(&app, "survey"), "half", "quiet 900ms; press 4; audio 60s; bye 60s", &[]);
+    let both = |rows: &[String]| rows.len() == 2 && rows.iter().all(|row| !row.contains(",,"));
+    let mut before = app.wait_for_calls("call_ref,answers,disposition", both);
+    let app = App::in_dir(app.kill());
+    before.sort();
+    assert_eq!(before, ["half,4,", "whole,5,"], "both are open");
+    let said = body(&hook_server.next());
+    assert_eq!(
+        (&said["data"]["call_ref"], &said["data"]["answers"]),
+        (&json!("whole"), &json!({"satisfaction": "5"}))
+    );
+    let mut rows = app.calls("call_ref,disposition,failure");
+    rows.sort();
+    assert_eq!(rows, ["half,partial,crash", "whole,complete,"]);
+    app.wait_for_log("Delivered response.completed to webhook:crm");
+    assert_eq!(hook_server.rest().len(), 0, "half a response is not told of");
+    drop((whole.end(), half.end()));
+}
+
+#[test]
 fn what_was_given_up_is_shown_and_replayed() {
     let hook_server = Hook::start("302 Found\r\nLocation: http://127.0.0.1:1/");
     let app = start(&hook(hook_server.address, "\"response.completed\""));

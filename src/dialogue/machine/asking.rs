@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Asking, Dialogue, Phase, State, Step};
-use crate::dialogue::survey::{Question, language_prompt};
+use crate::dialogue::survey::language_prompt;
 use crate::dialogue::{Actions, PLAY_MAX};
 use crate::domain::{Fact, PromptName, SkipReason};
 
@@ -16,18 +16,12 @@ impl Dialogue {
                 self.ran_through = true;
                 return self.say_goodbye(now, out);
             };
-            if self.is_due(question) {
+            if question.is_due(&self.answers) {
                 return self.open(Step::Question(next), now, out);
             }
             out.record(Fact::Skipped { question: question.id.clone(), reason: SkipReason::When });
             next += 1;
         }
-    }
-
-    pub(super) fn is_due(&self, question: &Question) -> bool {
-        question.when.as_ref().is_none_or(|when| {
-            self.answers.iter().any(|(id, value)| *id == when.question && when.holds(value))
-        })
     }
 
     pub(super) fn open(&mut self, step: Step, now: Instant, out: &mut Actions) {

@@ -70,7 +70,7 @@ impl Dialogue {
         match (parting, comment, asking.step) {
             (true, Some(_), Step::Question(index)) => {
                 let rest = &self.form().questions[index + 1..];
-                self.ran_through = !rest.iter().any(|question| self.is_due(question));
+                self.ran_through = !rest.iter().any(|question| question.is_due(&self.answers));
                 self.end(None, Hanging::Caller, out);
             }
             (true, ..) => self.end(None, Hanging::Caller, out),

@@ -33,6 +33,7 @@ proptest! {
         let mut dialogue = Dialogue::new(Arc::clone(&survey), None).with_ears(vec!["en".parse().unwrap()]);
         let mut now = Instant::now();
         let (mut hang_ups, mut ends, mut playing, mut listening) = (0, 0, PlayId(0), ListenId(0));
+        let (mut facts, mut lost) = (Vec::new(), false);
         let first = std::iter::once((Event::Answered, 0));
         for (event, wait_ms) in first.chain(events) {
             now += Duration::from_millis(wait_ms);
@@ -46,6 +47,7 @@ proptest! {
                 other => other,
             };
             let (over, was_timeout) = (ends > 0, event == Event::Timeout);
+            lost |= event == Event::StorageFailed; // Here the facts stay.
             for action in dialogue.handle(event, now) {
                 prop_assert!(!over, "{action:?} after the end");
                 match action {
@@ -58,13 +60,22 @@ proptest! {
                     Action::Record(Fact::Answer(answer)) => {
                         let question = survey.questions().iter().find(|q| q.id == answer.question).unwrap();
                         prop_assert!(question.answers.values().contains(&answer.value));
+                        facts.push(Fact::Answer(answer));
                     }
                     Action::Listen { id, .. } => listening = id,
-                    Action::Record(_) | Action::StopPlaying | Action::StopListening | Action::FinishListening => {}
+                    Action::Record(fact) => facts.push(fact),
+                    Action::StopPlaying | Action::StopListening | Action::FinishListening => {}
                 }
             }
             if was_timeout {
                 prop_assert!(dialogue.poll_timeout().is_none_or(|at| at > now), "a deadline that was met stays");
+            }
+            // Facts alone tell what a hang-up here would come to.
+            for action in dialogue.clone().handle(Event::CallerGone, now) {
+                if let (Action::End(outcome), false) = (action, lost) {
+                    let complete = outcome.disposition == Disposition::Complete;
+                    prop_assert_eq!(complete_so_far(&survey, facts.iter()), complete, "{:?}", facts);
+                }
             }
         }
         prop_assert!(hang_ups <= 1 && ends <= 1);

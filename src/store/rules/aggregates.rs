@@ -39,9 +39,10 @@ impl Results {
     pub(super) async fn read_overview(&self, slice: Slice<'_>) -> Result<Overview, StoreError> {
         let page = self.page(Of { part: Part::All, name: None, survey: slice.survey }, slice).await?;
         let period = slice.period;
-        let first = page.first_day();
+        let first = read::first_day(*period.weeks().start());
         let last = first + 7 * (period.weeks().end().number() - period.weeks().start().number()) + 6;
-        let by_day = read::shown_days(self.store.views(), slice.survey, first..=last).await?;
+        let now = jiff::Timestamp::now();
+        let by_day = read::shown_days(&self.store, &self.closed, slice.survey, first..=last, now).await?;
         let days = (first..=last).filter_map(|day| {
             let at = Week::from_number(day); // Days stand in the place of weeks there.
             let scores = scores(&by_day.sum(|_| true, slice.origin, &(at..=at)), None);
@@ -205,7 +206,8 @@ impl Results {
     pub async fn why(&self, viewer: &Viewer, slice: Slice<'_>) -> Result<Why, ViewError> {
         self.look(viewer, View::Why, slice.scope(None)).await?;
         let of = Of { part: Part::All, name: None, survey: slice.survey };
-        let shown = read::shown(self.store.views(), of, &slice.period.weeks()).await?;
+        let now = jiff::Timestamp::now();
+        let shown = read::shown(&self.store, &self.closed, of, &slice.period.weeks(), now).await?;
         let questions = reasons(&shown.sum(|_| true, slice.origin, &slice.period.weeks()));
         Ok(Why { slice: slice.named(), questions, said: self.said(slice).await? })
     }
@@ -245,6 +247,7 @@ impl Results {
                 responses: responses.get(&(name.to_owned(), origin)).cloned().unwrap_or_default(),
             },
             customers: scores(&sum(name, Origin::Sampled), None),
+            customer_calls: responses.get(&(name.to_owned(), Origin::Sampled)).cloned().unwrap_or_default(),
         });
         let rows = rows.filter(|row| row.board != Board::default()).collect();
         Ok(Mystery { period, rows })
@@ -254,7 +257,8 @@ impl Results {
         let Slice { period, origin, .. } = slice;
         let last = *period.weeks().end();
         let first = *period.previous().weeks().start().min(&last.plus(1 - TREND));
-        let shown = read::shown(self.store.views(), of, &(first..=last)).await?;
+        let shown =
+            read::shown(&self.store, &self.closed, of, &(first..=last), jiff::Timestamp::now()).await?;
         let responses = read::responses(self.store.views(), of, &period.weeks()).await?;
         Ok(Page { shown, responses, period, origin })
     }
@@ -282,6 +286,7 @@ impl Responses {
         for (disposition, n) in &other.dispositions {
             *self.dispositions.entry(*disposition).or_default() += n;
         }
+        self.surveys.extend(other.surveys.iter().cloned());
         let (sum, more) = (&mut self.funnel, &other.funnel);
         sum.offered += more.offered;
         sum.selected += more.selected;
@@ -342,11 +347,6 @@ impl Page {
             Some(Chart { question: key.0.clone(), figure, points: points.collect() })
         };
         keys.into_iter().filter_map(chart).collect()
-    }
-
-    /// The number of the period's first day since 1970.
-    fn first_day(&self) -> i64 {
-        7 * self.period.weeks().start().number() - 3
     }
 }
 

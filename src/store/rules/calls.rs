@@ -1,5 +1,7 @@
 //! Single calls, for the role of quality, with a reason. Every look is on record before anything is shown.
 
+use std::collections::HashMap;
+
 use super::{Denied, Reason, Results, View, ViewError};
 use crate::config::CommentAccess;
 use crate::domain::{CallId, Entry, Fact, HeardWord, RecordingId, Transcription, Viewer};
@@ -7,6 +9,9 @@ use crate::store::{CallFilter, CallSummary, CommentFilter, CommentRow};
 
 /// Calls in one list at most.
 const CALLS_MAX: u32 = 500;
+
+/// Comments in one list at most.
+const COMMENTS_MAX: u32 = 500;
 
 /// One call with all that is kept of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,30 +68,24 @@ impl Results {
             return Err(Denied::Comments.into());
         }
         self.look_closely(viewer, View::Comments, scope, reason.as_str()).await?;
-        let mut all = Vec::new();
-        for row in self.store.views().comments(filter).await? {
-            let text = match row.outcome {
-                Some(Transcription::Done) => self.text_of(&row).await?,
-                _ => None,
-            };
-            all.push(CommentDetail { row, text });
-        }
-        Ok(all)
+        let filter = CommentFilter { limit: filter.limit.min(COMMENTS_MAX), ..filter.clone() };
+        let rows = self.store.views().comments(&filter).await?;
+        let done = rows.iter().filter(|row| row.outcome == Some(Transcription::Done));
+        let calls: Vec<CallId> = done.map(|row| row.call).collect();
+        let texts = self.texts(&self.store.views().transcripts(&calls).await?).await?;
+        let mut texts: HashMap<_, _> = texts.into_iter().map(|text| (text.recording, text)).collect();
+        let detail = |row: CommentRow| CommentDetail { text: texts.remove(&row.recording), row };
+        Ok(rows.into_iter().map(detail).collect())
     }
 
-    async fn text_of(&self, row: &CommentRow) -> Result<Option<CommentText>, ViewError> {
-        let story = self.store.views().story(row.call).await?;
-        Ok(self.texts(row.call, &story).await?.into_iter().find(|text| text.recording == row.recording))
-    }
-
-    /// The texts of a call's comments.
-    async fn texts(&self, call: CallId, story: &[Entry]) -> Result<Vec<CommentText>, ViewError> {
+    /// The texts of comments, by the facts that hold them.
+    async fn texts(&self, facts: &[Entry]) -> Result<Vec<CommentText>, ViewError> {
         let mut comments = Vec::new();
-        for entry in story {
+        for entry in facts {
             let Fact::Transcribed { recording, sealed: Some(sealed), key_words, .. } = &entry.fact else {
                 continue;
             };
-            let words = self.store.vault().open_words(call, *recording, sealed).await?;
+            let words = self.store.vault().open_words(entry.call, *recording, sealed).await?;
             comments.push(CommentText { recording: *recording, words, key_words: key_words.clone() });
         }
         Ok(comments)
@@ -124,7 +123,7 @@ impl Results {
             let of_a_comment = |e: &Entry| matches!(e.fact, Fact::Comment { .. } | Fact::Transcribed { .. });
             story.retain(|entry| !of_a_comment(entry));
         }
-        let comments = self.texts(call, &story).await?;
+        let comments = self.texts(&story).await?;
         Ok(Some(CallDetail { summary, story, comments }))
     }
 

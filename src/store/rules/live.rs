@@ -1,7 +1,5 @@
 //! The overview as it changes, and what its figures are measured against.
 
-use tokio::sync::watch;
-
 use super::{Denied, Overview, Results, Slice, SliceName, View, ViewError, allowed};
 use crate::domain::Viewer;
 use crate::store::{Goal, Note, StoreError};
@@ -28,12 +26,6 @@ impl OverviewWatch {
     /// The store's.
     pub async fn goals(&self) -> Result<Vec<Goal>, StoreError> {
         self.results.store.views().goals().await
-    }
-
-    /// Counts what may have changed it.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.results.store.changes()
     }
 }
 

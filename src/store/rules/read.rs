@@ -22,12 +22,20 @@ pub(super) type Tally = BTreeMap<ScoreKey, BTreeMap<String, u64>>;
 
 /// Full tiles of one part of the centre: by name, week (or day) and origin.
 #[derive(Debug, Default)]
-pub(super) struct Shown(BTreeMap<(String, i64, Origin), Tally>);
+pub(super) struct Shown {
+    sums: BTreeMap<(String, i64, Origin), Tally>,
+    /// More of them, of times that are over.
+    past: Option<Arc<Shown>>,
+}
 
 impl Shown {
     /// The names and origins that have tiles.
     pub(super) fn names(&self) -> BTreeSet<(&str, Origin)> {
-        self.0.keys().map(|(name, _, origin)| (name.as_str(), *origin)).collect()
+        self.all().map(|((name, _, origin), _)| (name.as_str(), *origin)).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&(String, i64, Origin), &Tally)> {
+        self.past.iter().flat_map(|past| &past.sums).chain(&self.sums)
     }
 
     /// The sum over weeks for some names.
@@ -39,10 +47,8 @@ impl Shown {
     ) -> Tally {
         let (first, last) = (weeks.start().number(), weeks.end().number());
         let mut sum = Tally::new();
-        let rows = self
-            .0
-            .iter()
-            .filter(|((name, at, of), _)| *of == origin && (first..=last).contains(at) && is(name));
+        let rows =
+            self.all().filter(|((name, at, of), _)| *of == origin && (first..=last).contains(at) && is(name));
         for (key, counts) in rows.flat_map(|(_, tally)| tally) {
             let into = sum.entry(key.clone()).or_default();
             for (value, n) in counts {
@@ -72,8 +78,8 @@ impl Shown {
 
     /// Adds sums of another time, as of this one.
     fn take_in(&mut self, other: &Self, at: i64) {
-        for ((name, _, origin), tally) in &other.0 {
-            let own = self.0.entry((name.clone(), at, *origin)).or_default();
+        for ((name, _, origin), tally) in other.all() {
+            let own = self.sums.entry((name.clone(), at, *origin)).or_default();
             for (key, counts) in tally {
                 let own = own.entry(key.clone()).or_default();
                 for (value, n) in counts {
@@ -85,7 +91,7 @@ impl Shown {
 
     fn add(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
-        let tally = self.0.entry((get(row, "name")?, get(row, "at")?, parse(row, "origin")?)).or_default();
+        let tally = self.sums.entry((get(row, "name")?, get(row, "at")?, parse(row, "origin")?)).or_default();
         let counts = tally.entry((parse(row, "question")?, parse(row, "kind")?, scale_of(row)?)).or_default();
         *counts.entry(get(row, "value")?).or_default() += n;
         Ok(())
@@ -105,15 +111,41 @@ pub(super) struct Of<'a> {
 
 const KEY: &str = "origin, question, kind, scale_min, scale_max, better, value";
 
-/// Full tiles by week.
+/// Full tiles by week. Those of all agents and queues are kept where their week is over.
 pub(super) async fn shown(
-    views: &Views,
+    store: &Store,
+    closed: &Closed,
     of: Of<'_>,
     weeks: &RangeInclusive<Week>,
+    now: Timestamp,
 ) -> Result<Shown, StoreError> {
-    let mut shown = Shown::default();
-    shown.read(views, of, weeks, "week", "week, ").await?;
+    let by_week = async |weeks: &RangeInclusive<Week>| {
+        let mut shown = Shown::default();
+        shown.read(store.views(), of, weeks, "week", "week, ").await?;
+        Ok(shown)
+    };
+    if of.name.is_some() {
+        return by_week(weeks).await;
+    }
+    let (over, rest) = parted(weeks, now);
+    let mut shown = if rest.is_empty() { Shown::default() } else { by_week(&rest).await? };
+    if !over.is_empty() {
+        let ends = (over.start().number(), over.end().number());
+        let key = (Grain::Weeks, of.part, of.survey.cloned(), ends);
+        shown.past = Some(closed.get(store, key, by_week(&over)).await?);
+    }
     Ok(shown)
+}
+
+/// The number of a week's first day since 1970.
+pub(super) fn first_day(week: Week) -> i64 {
+    7 * week.number() - 3
+}
+
+/// The weeks that are over, and the rest.
+fn parted(weeks: &RangeInclusive<Week>, now: Timestamp) -> (RangeInclusive<Week>, RangeInclusive<Week>) {
+    let open = open_week(now);
+    (*weeks.start()..=open.plus(-1).min(*weeks.end()), open.max(*weeks.start())..=*weeks.end())
 }
 
 /// Sums over weeks that are over: as a rule nothing is added to them any more, so they are read once. Names in them change
@@ -124,29 +156,36 @@ pub(super) struct Closed(Arc<Mutex<Kept>>);
 /// At which count of changes to the past they were read, and what.
 type Kept = (u64, HashMap<ClosedKey, Arc<Shown>>);
 
-type ClosedKey = (Part, Option<SurveyId>, Week, Week);
+/// By what, of what part and survey, and the first and last week or day.
+type ClosedKey = (Grain, Part, Option<SurveyId>, (i64, i64));
+
+/// How sums are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Grain {
+    Period,
+    Weeks,
+    Days,
+}
 
 /// Sums that are kept; with more, all are read anew.
 const CLOSED_MAX: usize = 64;
 
 impl Closed {
+    /// What is kept under this key, else what is read now.
     async fn get(
         &self,
         store: &Store,
-        of: Of<'_>,
-        weeks: &RangeInclusive<Week>,
+        key: ClosedKey,
+        read: impl Future<Output = Result<Shown, StoreError>>,
     ) -> Result<Arc<Shown>, StoreError> {
         let version = store.past_changes();
-        let key = (of.part, of.survey.cloned(), *weeks.start(), *weeks.end());
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known =
             |kept: &(u64, HashMap<_, _>)| (kept.0 == version).then(|| kept.1.get(&key).cloned()).flatten();
         if let Some(known) = known(&lock()) {
             return Ok(known);
         }
-        let mut sum = Shown::default();
-        sum.read(store.views(), of, weeks, "0", "").await?;
-        let sum = Arc::new(sum);
+        let sum = Arc::new(read.await?);
         let mut kept = lock();
         if kept.0 != version || kept.1.len() >= CLOSED_MAX {
             *kept = (version, HashMap::new());
@@ -164,14 +203,19 @@ pub(super) async fn shown_sums(
     periods: [&RangeInclusive<Week>; 2],
     now: Timestamp,
 ) -> Result<Shown, StoreError> {
-    let open = open_week(now);
     let mut shown = Shown::default();
     for weeks in periods {
         let at = weeks.start().number();
-        let over = *weeks.start()..=open.plus(-1).min(*weeks.end());
-        let rest = open.max(*weeks.start())..=*weeks.end();
+        let (over, rest) = parted(weeks, now);
         if !over.is_empty() {
-            shown.take_in(&*closed.get(store, of, &over).await?, at);
+            let read = async {
+                let mut sum = Shown::default();
+                sum.read(store.views(), of, &over, "0", "").await?;
+                Ok(sum)
+            };
+            let ends = (over.start().number(), over.end().number());
+            let key = (Grain::Period, of.part, of.survey.cloned(), ends);
+            shown.take_in(&*closed.get(store, key, read).await?, at);
         }
         if !rest.is_empty() {
             shown.read(store.views(), of, &rest, &at.to_string(), "").await?;
@@ -180,11 +224,30 @@ pub(super) async fn shown_sums(
     Ok(shown)
 }
 
-/// Full tiles of the whole centre by day, in the place of weeks.
+/// Full tiles of the whole centre by day, in the place of weeks. Those of weeks that are over are kept.
 pub(super) async fn shown_days(
-    views: &Views,
+    store: &Store,
+    closed: &Closed,
     survey: Option<&SurveyId>,
     days: RangeInclusive<i64>,
+    now: Timestamp,
+) -> Result<Shown, StoreError> {
+    let open = first_day(open_week(now));
+    let over = *days.start()..=(open - 1).min(*days.end());
+    let rest = open.max(*days.start())..=*days.end();
+    let mut shown =
+        if rest.is_empty() { Shown::default() } else { read_days(store.views(), survey, &rest).await? };
+    if !over.is_empty() {
+        let key = (Grain::Days, Part::All, survey.cloned(), (*over.start(), *over.end()));
+        shown.past = Some(closed.get(store, key, read_days(store.views(), survey, &over)).await?);
+    }
+    Ok(shown)
+}
+
+async fn read_days(
+    views: &Views,
+    survey: Option<&SurveyId>,
+    days: &RangeInclusive<i64>,
 ) -> Result<Shown, StoreError> {
     let mut wheres = Wheres::default();
     wheres.add("survey = ", survey.map(ToString::to_string));
@@ -207,8 +270,8 @@ pub(super) async fn responses(
 ) -> Result<BTreeMap<(String, Origin), Responses>, StoreError> {
     let wheres = wheres(of);
     let text = format!(
-        "SELECT name, origin, disposition, stage, CAST(SUM(n) AS BIGINT) AS n FROM calls_weeks{wheres} \
-         AND week IN ({}) GROUP BY name, origin, disposition, stage",
+        "SELECT name, origin, survey, disposition, stage, CAST(SUM(n) AS BIGINT) AS n FROM calls_weeks{wheres} \
+         AND week IN ({}) GROUP BY name, origin, survey, disposition, stage",
         list(weeks)
     );
     let rows = wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?;
@@ -218,6 +281,7 @@ pub(super) async fn responses(
         let own = all.entry((get(row, "name")?, parse(row, "origin")?)).or_default();
         own.funnel.add(parse(row, "stage")?, n);
         *own.dispositions.entry(parse(row, "disposition")?).or_default() += n;
+        own.surveys.extend(get::<String>(row, "survey")?.parse::<SurveyId>());
     }
     Ok(all)
 }

@@ -381,7 +381,8 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     let queues = results.queues(&supervisor, Slice::of(week)).await.unwrap();
     let care = &queues.rows[0];
     assert_eq!((care.board.scores.len(), care.board.responses.funnel.complete), (0, 3));
-    let short = "short".parse().unwrap();
+    let short: SurveyId = "short".parse().unwrap();
+    assert!(care.board.responses.surveys.iter().eq([&short]), "they were asked, and are too few");
     for (origin, n) in [(Origin::Sampled, 14), (Origin::Agent, 5), (Origin::Mystery, 2)] {
         let slice = Slice { period: week, survey: Some(&short), origin };
         let journey = results.journey(&supervisor, slice).await.unwrap();
@@ -396,6 +397,7 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     let mystery = results.mystery(&supervisor, week).await.unwrap();
     assert_eq!((mystery.rows.len(), mystery.rows[0].board.scores[0].n), (1, 2));
     assert_eq!(mystery.rows[0].customers[0].n, 5);
+    assert_eq!(mystery.rows[0].customer_calls.funnel.complete, 6);
     let sampling = results.sampling(&supervisor, week).await.unwrap();
     let anna = &sampling.rows[0];
     assert_eq!((anna.selected, anna.eligible, anna.agent_hung_up), (13, 13, 13));
@@ -405,7 +407,11 @@ async fn tables_show_teams_queues_origins_and_the_way() {
         let agents = results.agents(&supervisor, Slice::of(past)).await.unwrap();
         agents.rows.first().map_or(0, |row| row.board.scores.first().map_or(0, |score| score.n))
     };
-    assert_eq!(of_anna().await, 0);
+    let of_all = async || {
+        let all = results.overview(&supervisor, Slice::of(past)).await.unwrap();
+        (all.board.scores.first().map_or(0, |score| score.n), all.weeks.len(), all.days.len())
+    };
+    assert_eq!((of_anna().await, of_all().await), (0, (0, 0, 0)));
     for n in 0..5 {
         take(
             &results.store,
@@ -417,6 +423,7 @@ async fn tables_show_teams_queues_origins_and_the_way() {
         .await;
     }
     assert_eq!((of_anna().await, of_anna().await), (5, 5));
+    assert_eq!((of_all().await, of_all().await), ((5, 1, 1), (5, 1, 1)));
     let before = "2026-W46".parse().unwrap();
     assert_eq!(results.overview(&supervisor, Slice::of(before)).await.unwrap().board, Board::default());
 }

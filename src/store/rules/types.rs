@@ -1,6 +1,6 @@
 //! What views give back. Each type holds what its role may see, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::Serialize;
@@ -47,6 +47,8 @@ pub struct Responses {
     pub funnel: Funnel,
     /// How they came out.
     pub dispositions: BTreeMap<Disposition, u64>,
+    /// The surveys that the calls were chosen for: what none of them asks was not asked.
+    pub surveys: BTreeSet<SurveyId>,
 }
 
 /// Scores and the responses they come from.
@@ -417,6 +419,8 @@ pub struct MysteryRow {
     pub board: Board,
     /// The sampled scores of the same agent.
     pub customers: Vec<Score>,
+    /// How those calls came out.
+    pub customer_calls: Responses,
 }
 
 /// One response without anything that tells which call it comes from.
