@@ -15,8 +15,7 @@ pub fn complete_so_far<'a>(survey: &Survey, facts: impl Iterator<Item = &'a Fact
         let due = question.is_due(&answers);
         !due || facts.iter().any(|fact| closes(fact, question))
     };
-    let refused = facts.iter().any(|fact| matches!(fact, Fact::Refused { .. }));
-    responded && !refused && survey.questions().iter().all(done)
+    responded && survey.questions().iter().all(done)
 }
 
 fn answer(fact: &Fact) -> Option<(QuestionId, AnswerValue)> {

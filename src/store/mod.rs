@@ -28,6 +28,7 @@ mod sql_weekly;
 mod sql_words;
 mod state;
 mod statement;
+mod sums;
 mod tasks;
 #[cfg(test)]
 mod tasks_tests;
@@ -63,9 +64,10 @@ pub use privacy::Privacy;
 pub use rebuild::{Rebuilt, rebuild};
 pub use receipts::Receipt;
 pub use recordings::{ResponseKey, wav};
+pub use sums::{GroupBy, Scope};
 pub use tasks::{NewTask, SealedNumber, TaskChange, TaskFilter, TaskKind, TaskRow, TaskState};
 pub use vault::{Kept, Vault};
-pub use views::{CallFilter, CallSummary, GroupBy, Scope, Views};
+pub use views::{CallFilter, CallSummary, Views};
 
 use ids::Ids;
 use project::CallRow;

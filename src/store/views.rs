@@ -1,6 +1,6 @@
-//! What can be read: calls, one call's story, the sums that reports are made from, a copy of it all.
+//! What can be read: calls, one call's story, what a start needs, a copy of it all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,20 +10,18 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, FromRow, Row};
 use uuid::Uuid;
 
-use super::project::{CallRow, RollUps, day_text};
+use super::project::{CallRow, RollUps};
 use super::wheres::Wheres;
 use super::{StoreError, schema, sql};
 use crate::domain::{
     AgentId, Better, CallId, CallRef, CallStats, Disposition, Entry, Origin, QueueId, Scale, SurveyId,
 };
-use crate::scoring::{AnswerTally, OutcomeTally, Tallies};
 use crate::selection::SelectionState;
 
 /// Reading connections at once.
 const READERS_MAX: u32 = 4;
 /// Most calls in one answer; take more with [`CallFilter::after`].
 pub(super) const CALLS_MAX: u32 = 10_000;
-const DAY_US: i64 = 86_400_000_000;
 
 /// A handle for reading. Cheap to clone; works beside a running service.
 #[derive(Clone, Debug)]
@@ -90,36 +88,6 @@ pub struct CallSummary {
     pub stats: Option<CallStats>,
 }
 
-/// What a report has a line for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupBy {
-    /// Every agent.
-    Agent,
-    /// Every queue.
-    Queue,
-    /// Every survey.
-    Survey,
-    /// Every day (UTC).
-    Day,
-}
-
-/// What a report covers. All that is set must hold.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {
-    /// Days from the one that holds this time on, in microseconds since 1970 UTC.
-    pub from_us: Option<i64>,
-    /// Days before the one that holds this time; a time within a day takes that day in.
-    pub to_us: Option<i64>,
-    /// Of this agent.
-    pub agent: Option<AgentId>,
-    /// Through this queue.
-    pub queue: Option<QueueId>,
-    /// With this survey.
-    pub survey: Option<SurveyId>,
-    /// Of this origin.
-    pub origin: Option<Origin>,
-}
-
 impl Views {
     /// Opens an existing database for reading.
     ///
@@ -182,41 +150,6 @@ impl Views {
     /// [`StoreError::Read`], [`StoreError::Damaged`].
     pub async fn story(&self, call: CallId) -> Result<Vec<Entry>, StoreError> {
         self.lines_of(call).await?.iter().map(LineRow::entry).collect()
-    }
-
-    /// The sums for a report, from the roll-ups.
-    ///
-    /// # Errors
-    /// [`StoreError::Read`], [`StoreError::Damaged`].
-    pub async fn report(&self, by: GroupBy, scope: &Scope) -> Result<Tallies, StoreError> {
-        let mut wheres = Wheres::default();
-        wheres.add("day >= ", scope.from_us.map(|us| day_text(us.div_euclid(DAY_US))));
-        wheres.add("day <= ", scope.to_us.map(|us| day_text((us - 1).div_euclid(DAY_US))));
-        wheres.add("agent = ", scope.agent.as_ref().map(ToString::to_string));
-        wheres.add("queue = ", scope.queue.as_ref().map(ToString::to_string));
-        wheres.add("survey = ", scope.survey.as_ref().map(ToString::to_string));
-        wheres.add("origin = ", scope.origin.map(|o| o.as_str().to_owned()));
-        let group = match by {
-            GroupBy::Agent => "agent",
-            GroupBy::Queue => "queue",
-            GroupBy::Survey => "survey",
-            GroupBy::Day => "day",
-        };
-        let key = "origin, survey, question, kind, scale_min, scale_max, better";
-        let text = format!(
-            "SELECT {group} AS grp, {key}, value, CAST(SUM(n) AS BIGINT) AS n FROM rollup_answers{wheres} \
-             GROUP BY {group}, {key}, value ORDER BY {group}, {key}, value"
-        );
-        let answers = wheres.bind(text).fetch_all(&self.pool).await.map_err(read_error)?;
-        let text = format!(
-            "SELECT {group} AS grp, origin, disposition, stage, CAST(SUM(n) AS BIGINT) AS n FROM rollup_calls{wheres} \
-             GROUP BY {group}, origin, disposition, stage ORDER BY {group}, origin, disposition, stage"
-        );
-        let outcomes = wheres.bind(text).fetch_all(&self.pool).await.map_err(read_error)?;
-        Ok(Tallies {
-            answers: answer_tallies(&answers)?,
-            outcomes: outcomes.iter().map(outcome_tally).collect::<Result<_, _>>()?,
-        })
     }
 
     /// Writes a consistent copy while the service runs. The secret file is not in it: keep both, apart.
@@ -391,44 +324,6 @@ fn summary(row: &SqliteRow) -> Result<CallSummary, StoreError> {
         answer_count: get(row, "answer_count")?,
         answers: get(row, "answers")?,
         stats: stats.and_then(|text| serde_json::from_str(&text).ok()),
-    })
-}
-
-/// Gathers rows that differ in the value alone; they come sorted.
-fn answer_tallies(rows: &[SqliteRow]) -> Result<Vec<AnswerTally>, StoreError> {
-    let mut tallies: Vec<AnswerTally> = Vec::new();
-    for row in rows {
-        let tally = AnswerTally {
-            group: get(row, "grp")?,
-            origin: parse(row, "origin")?,
-            survey: parse(row, "survey")?,
-            question: parse(row, "question")?,
-            kind: parse(row, "kind")?,
-            scale: scale_of(row)?,
-            counts: BTreeMap::new(),
-        };
-        let (value, n): (String, i64) = (get(row, "value")?, get(row, "n")?);
-        let same = |last: &&mut AnswerTally| {
-            let last = AnswerTally { counts: BTreeMap::new(), ..(**last).clone() };
-            last == tally
-        };
-        let n = u64::try_from(n).unwrap_or_default();
-        if let Some(last) = tallies.last_mut().filter(same) {
-            last.counts.insert(value, n);
-        } else {
-            tallies.push(AnswerTally { counts: BTreeMap::from([(value, n)]), ..tally });
-        }
-    }
-    Ok(tallies)
-}
-
-fn outcome_tally(row: &SqliteRow) -> Result<OutcomeTally, StoreError> {
-    Ok(OutcomeTally {
-        group: get(row, "grp")?,
-        origin: parse(row, "origin")?,
-        disposition: parse(row, "disposition")?,
-        stage: parse(row, "stage")?,
-        n: u64::try_from(get::<i64>(row, "n")?).unwrap_or_default(),
     })
 }
 

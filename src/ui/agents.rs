@@ -53,7 +53,7 @@ pub(super) fn heads(tr: Tongue, figures: &[FigureName]) -> Vec<String> {
 }
 
 #[derive(Template)]
-#[template(path = "agents.html")]
+#[template(path = "agents.html", config = "src/ui/askama.toml")]
 struct Agents {
     frame: Frame,
     tr: Tongue,
@@ -65,7 +65,7 @@ struct Agents {
 }
 
 #[derive(Template)]
-#[template(path = "detail.html")]
+#[template(path = "detail.html", config = "src/ui/askama.toml")]
 pub(super) struct Detail {
     pub(super) frame: Frame,
     pub(super) tr: Tongue,

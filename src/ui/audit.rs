@@ -38,7 +38,7 @@ struct Verdict {
 }
 
 #[derive(Template)]
-#[template(path = "audit.html")]
+#[template(path = "audit.html", config = "src/ui/askama.toml")]
 struct Audit {
     frame: Frame,
     tr: Tongue,

@@ -85,7 +85,7 @@ impl Word {
 const UNSURE_PM: u16 = 600;
 
 #[derive(Template)]
-#[template(path = "calls.html")]
+#[template(path = "calls.html", config = "src/ui/askama.toml")]
 struct Calls<'a> {
     frame: Frame,
     tr: Tongue,
@@ -95,7 +95,7 @@ struct Calls<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "ask_call.html")]
+#[template(path = "ask_call.html", config = "src/ui/askama.toml")]
 struct AskCall {
     frame: Frame,
     tr: Tongue,
@@ -103,7 +103,7 @@ struct AskCall {
 }
 
 #[derive(Template)]
-#[template(path = "call.html")]
+#[template(path = "call.html", config = "src/ui/askama.toml")]
 struct Call {
     frame: Frame,
     tr: Tongue,

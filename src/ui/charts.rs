@@ -61,75 +61,107 @@ pub(super) struct Marks {
     pub(super) benchmark: Option<f64>,
 }
 
-/// A line over time with the band around it. The table under it says the same in numbers.
-pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), marks: Marks, label: &str) -> String {
-    let (first, last) = (points.first().map_or(0.0, |p| p.x), points.last().map_or(0.0, |p| p.x));
-    let x = |at: f64| {
+/// The place of points on a chart.
+struct Plot {
+    /// The first and the last place on the axis of time.
+    times: (f64, f64),
+    /// The lowest and the highest value that there can be.
+    ends: (f64, f64),
+}
+
+impl Plot {
+    fn x(&self, at: f64) -> f64 {
+        let (first, last) = self.times;
         let share = if last > first { (at - first) / (last - first) } else { 0.5 };
         LEFT + share * (WIDTH - LEFT - RIGHT)
-    };
-    let y = |value: f64| HEIGHT - BOTTOM - place(value, ends) * (HEIGHT - TOP - BOTTOM);
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        HEIGHT - BOTTOM - place(value, self.ends) * (HEIGHT - TOP - BOTTOM)
+    }
+
+    /// A line from one side to the other.
+    fn level(&self, class: &str, value: f64) -> String {
+        let (right, y) = (WIDTH - RIGHT, self.y(value));
+        format!("<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>")
+    }
+
+    /// Lines that one reads values by, and their numbers.
+    fn grid(&self, tr: Tongue) -> String {
+        let (low, high) = self.ends;
+        let step = |step: u8| {
+            let value = low + (high - low) * f64::from(step) / 4.0;
+            let number = tr.number(value, usize::from(high - low < 10.0));
+            let (x, y) = (LEFT - 6.0, self.y(value) + 3.5);
+            format!(
+                "{}<text class=\"axis end\" x=\"{x:.1}\" y=\"{y:.1}\">{number}</text>",
+                self.level("grid", value)
+            )
+        };
+        (0..=4).map(step).collect()
+    }
+
+    /// The line of the values, and the band of their intervals.
+    fn path(&self, points: &[Point]) -> String {
+        let at = |x: f64, value: f64| format!("{:.1},{:.1}", self.x(x), self.y(value));
+        let upper = points.iter().map(|p| at(p.x, p.high));
+        let band: Vec<String> = upper.chain(points.iter().rev().map(|p| at(p.x, p.low))).collect();
+        let path: Vec<String> = points.iter().map(|p| at(p.x, p.value)).collect();
+        let (band, path) = (band.join(" "), path.join(" "));
+        let whisker = match points {
+            [only] => {
+                let (x, low, high) = (self.x(only.x), self.y(only.low), self.y(only.high));
+                format!(
+                    "<line class=\"whisker\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{low:.1}\" y2=\"{high:.1}\"/>"
+                )
+            }
+            _ => String::new(),
+        };
+        format!(
+            "<polygon class=\"band\" points=\"{band}\"/><polyline class=\"line\" points=\"{path}\"/>{whisker}"
+        )
+    }
+
+    fn point(&self, tr: Tongue, point: &Point) -> String {
+        format!(
+            "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {} (n {})</title></circle>",
+            if point.marked { "point marked" } else { "point" },
+            self.x(point.x),
+            self.y(point.value),
+            escaped(&point.label),
+            tr.number(point.value, 1),
+            point.n
+        )
+    }
+
+    /// What a point is called, under it.
+    fn label(&self, point: &Point, anchor: &str) -> String {
+        let short = point.label.split_once('-').map_or(point.label.as_str(), |(_, week)| week);
+        let (x, y) = (self.x(point.x), HEIGHT - 7.0);
+        format!("<text class=\"axis {anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escaped(short))
+    }
+}
+
+/// A line over time with the band around it. The table under it says the same in numbers.
+pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), marks: Marks, label: &str) -> String {
+    let times = (points.first().map_or(0.0, |p| p.x), points.last().map_or(0.0, |p| p.x));
+    let plot = Plot { times, ends };
     let mut svg = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-        escaped(label)
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">{}{}",
+        escaped(label),
+        plot.grid(tr),
+        plot.path(points)
     );
-    for step in 0..=4 {
-        let value = ends.0 + (ends.1 - ends.0) * f64::from(step) / 4.0;
-        let decimals = usize::from(ends.1 - ends.0 < 10.0);
-        svg.push_str(&format!(
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>\
-             <text class=\"axis end\" x=\"{2:.1}\" y=\"{3:.1}\">{4}</text>",
-            WIDTH - RIGHT,
-            y(value),
-            LEFT - 6.0,
-            y(value) + 3.5,
-            tr.number(value, decimals)
-        ));
-    }
-    let upper = points.iter().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.high)));
-    let lower = points.iter().rev().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.low)));
-    let band: Vec<String> = upper.chain(lower).collect();
-    let path: Vec<String> = points.iter().map(|p| format!("{:.1},{:.1}", x(p.x), y(p.value))).collect();
-    svg.push_str(&format!(
-        "<polygon class=\"band\" points=\"{}\"/><polyline class=\"line\" points=\"{}\"/>",
-        band.join(" "),
-        path.join(" ")
-    ));
-    if let [only] = points {
-        svg.push_str(&format!(
-            "<line class=\"whisker\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1:.1}\" y2=\"{2:.1}\"/>",
-            x(only.x),
-            y(only.low),
-            y(only.high)
-        ));
-    }
     for (class, mark) in [("target", marks.target), ("benchmark", marks.benchmark)] {
-        let Some(mark) = mark else { continue };
-        svg.push_str(&format!(
-            "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\"/>",
-            WIDTH - RIGHT,
-            y(mark)
-        ));
+        svg.extend(mark.map(|mark| plot.level(class, mark)));
     }
     let every = points.len().div_ceil(5).max(1);
     for (index, point) in points.iter().enumerate() {
-        let class = if point.marked { "point marked" } else { "point" };
-        svg.push_str(&format!("<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {} (n {})</title></circle>",
-            x(point.x),
-            y(point.value),
-            escaped(&point.label),
-            tr.number(point.value, 1),
-            point.n));
+        svg.push_str(&plot.point(tr, point));
         if index % every == 0 {
-            let short = point.label.split_once('-').map_or(point.label.as_str(), |(_, week)| week);
             // Under the last point there is no room to its right.
-            let anchor = if index > 0 && index + 1 == points.len() { "end" } else { "middle" };
-            svg.push_str(&format!(
-                "<text class=\"axis {anchor}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-                x(point.x),
-                HEIGHT - 7.0,
-                escaped(short)
-            ));
+            let is_last = index > 0 && index + 1 == points.len();
+            svg.push_str(&plot.label(point, if is_last { "end" } else { "middle" }));
         }
     }
     svg + "</svg>"

@@ -86,7 +86,7 @@ impl From<askama::Error> for Refusal {
 pub(super) type Answer = Result<Html<String>, Refusal>;
 
 #[derive(Template)]
-#[template(path = "message.html")]
+#[template(path = "message.html", config = "src/ui/askama.toml")]
 struct Message<'a> {
     frame: &'a Frame,
     tr: Tongue,

@@ -28,7 +28,7 @@ struct StepView {
 }
 
 #[derive(Template)]
-#[template(path = "journey.html")]
+#[template(path = "journey.html", config = "src/ui/askama.toml")]
 struct Journey {
     frame: Frame,
     tr: Tongue,

@@ -19,7 +19,7 @@ struct WeekView {
 }
 
 #[derive(Template)]
-#[template(path = "mine.html")]
+#[template(path = "mine.html", config = "src/ui/askama.toml")]
 struct Mine {
     frame: Frame,
     tr: Tongue,

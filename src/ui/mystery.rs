@@ -19,7 +19,7 @@ struct Row {
 }
 
 #[derive(Template)]
-#[template(path = "mystery.html")]
+#[template(path = "mystery.html", config = "src/ui/askama.toml")]
 struct Mystery {
     frame: Frame,
     tr: Tongue,

@@ -47,7 +47,7 @@ struct Message {
 const MESSAGES_MAX: u32 = 50;
 
 #[derive(Template)]
-#[template(path = "operations.html")]
+#[template(path = "operations.html", config = "src/ui/askama.toml")]
 struct Operations {
     frame: Frame,
     tr: Tongue,

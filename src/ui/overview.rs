@@ -20,7 +20,7 @@ use crate::store::rules::{Overview, OverviewWatch};
 use crate::web::{WebState, news};
 
 #[derive(Template)]
-#[template(path = "overview.html")]
+#[template(path = "overview.html", config = "src/ui/askama.toml")]
 struct Page {
     frame: Frame,
     tr: Tongue,
@@ -32,7 +32,7 @@ struct Page {
 
 /// What changes while the page is open.
 #[derive(Template)]
-#[template(path = "overview_scores.html")]
+#[template(path = "overview_scores.html", config = "src/ui/askama.toml")]
 struct Scores {
     tr: Tongue,
     board: BoardView,

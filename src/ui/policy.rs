@@ -21,7 +21,7 @@ struct Rule {
 }
 
 #[derive(Template)]
-#[template(path = "policy.html")]
+#[template(path = "policy.html", config = "src/ui/askama.toml")]
 struct Policy {
     frame: Frame,
     tr: Tongue,

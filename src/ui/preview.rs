@@ -38,7 +38,7 @@ enum Line {
 }
 
 #[derive(Template)]
-#[template(path = "preview.html")]
+#[template(path = "preview.html", config = "src/ui/askama.toml")]
 struct Preview {
     frame: Frame,
     tr: Tongue,

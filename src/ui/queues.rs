@@ -16,7 +16,7 @@ use crate::store::rules::QueueName;
 use crate::web::WebState;
 
 #[derive(Template)]
-#[template(path = "queues.html")]
+#[template(path = "queues.html", config = "src/ui/askama.toml")]
 struct Queues {
     frame: Frame,
     tr: Tongue,

@@ -31,7 +31,7 @@ struct Row {
 }
 
 #[derive(Template)]
-#[template(path = "running_rows.html")]
+#[template(path = "running_rows.html", config = "src/ui/askama.toml")]
 struct Rows {
     tr: Tongue,
     rows: Vec<Row>,
@@ -39,7 +39,7 @@ struct Rows {
 }
 
 #[derive(Template)]
-#[template(path = "running.html")]
+#[template(path = "running.html", config = "src/ui/askama.toml")]
 struct Running {
     frame: Frame,
     tr: Tongue,

@@ -27,7 +27,7 @@ struct Row {
 }
 
 #[derive(Template)]
-#[template(path = "sampling.html")]
+#[template(path = "sampling.html", config = "src/ui/askama.toml")]
 struct Sampling {
     frame: Frame,
     tr: Tongue,

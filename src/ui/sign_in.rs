@@ -40,7 +40,7 @@ pub(super) struct Link {
 }
 
 #[derive(Template)]
-#[template(path = "sign_in.html")]
+#[template(path = "sign_in.html", config = "src/ui/askama.toml")]
 struct SignIn {
     frame: Frame,
     tr: Tongue,

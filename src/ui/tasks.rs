@@ -39,7 +39,7 @@ struct Task {
 }
 
 #[derive(Template)]
-#[template(path = "tasks.html")]
+#[template(path = "tasks.html", config = "src/ui/askama.toml")]
 struct Tasks {
     frame: Frame,
     tr: Tongue,
@@ -54,7 +54,7 @@ struct Tasks {
 }
 
 #[derive(Template)]
-#[template(path = "task_number.html")]
+#[template(path = "task_number.html", config = "src/ui/askama.toml")]
 struct Number {
     frame: Frame,
     tr: Tongue,

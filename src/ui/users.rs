@@ -28,7 +28,7 @@ struct User {
 }
 
 #[derive(Template)]
-#[template(path = "users.html")]
+#[template(path = "users.html", config = "src/ui/askama.toml")]
 struct Users {
     frame: Frame,
     tr: Tongue,
@@ -37,7 +37,7 @@ struct Users {
 }
 
 #[derive(Template)]
-#[template(path = "user_link.html")]
+#[template(path = "user_link.html", config = "src/ui/askama.toml")]
 struct Link {
     frame: Frame,
     tr: Tongue,

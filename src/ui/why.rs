@@ -20,7 +20,7 @@ use crate::web::{WebState, cut};
 const PAGE: u32 = 50;
 
 #[derive(Template)]
-#[template(path = "why.html")]
+#[template(path = "why.html", config = "src/ui/askama.toml")]
 struct Why {
     frame: Frame,
     tr: Tongue,
@@ -54,7 +54,7 @@ struct Row {
 }
 
 #[derive(Template)]
-#[template(path = "comments.html")]
+#[template(path = "comments.html", config = "src/ui/askama.toml")]
 struct Comments {
     frame: Frame,
     tr: Tongue,

@@ -102,7 +102,9 @@ impl Tongue {
 
     /// A number with so many decimals.
     pub(super) fn number(self, value: f64, decimals: usize) -> String {
-        let text = format!("{value:.decimals$}").replace('-', "\u{2212}");
+        let text = format!("{value:.decimals$}");
+        let is_zero = text.trim_matches(['-', '0', '.']).is_empty(); // Rounded to it: then it has no sign.
+        let text = text.replace('-', if is_zero { "" } else { "\u{2212}" });
         match self {
             Self::English => text,
             Self::Dutch => text.replace('.', ","),
@@ -180,6 +182,20 @@ mod tests {
             }
         }
         assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn numbers_are_spelled_as_their_readers_do() {
+        let spelled = [(-1.25, 1), (-0.04, 1), (-0.4, 0), (0.06, 1), (-10.0, 0)].map(|(value, decimals)| {
+            [Tongue::English.number(value, decimals), Tongue::Dutch.number(value, decimals)]
+        });
+        let minus = "\u{2212}";
+        assert_eq!(spelled[0], [format!("{minus}1.2"), format!("{minus}1,2")]);
+        assert_eq!(spelled[1], ["0.0", "0,0"], "nothing is less than nothing");
+        assert_eq!(
+            (&*spelled[2][0], &*spelled[3][1], spelled[4][0].clone()),
+            ("0", "0,1", format!("{minus}10"))
+        );
     }
 
     #[test]

@@ -3,16 +3,46 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::board::scores;
 use super::read::Tally;
-use super::{AgentWeek, AnonymousResponse, Denied, MyWeeks, Results, View, ViewError};
-use crate::domain::{CallId, Viewer, Week, midnight_us};
+use super::{Denied, Results, Score, View, ViewError};
+use crate::domain::{AgentId, CallId, QuestionId, Viewer, Week, midnight_us};
 use crate::store::StoreError;
 use crate::store::views::{get, parse, read_error, scale_of_answer, uuid_of};
 
 /// Batches in one answer, the latest.
 const BATCHES_MAX: usize = 52;
+
+/// One response without anything that tells which call it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnonymousResponse {
+    /// The values by question, as rows spell them.
+    pub answers: BTreeMap<QuestionId, String>,
+}
+
+/// One batch of an agent's own responses.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentWeek {
+    /// The week that it is named for: the last one in it.
+    pub week: Week,
+    /// The first week in it; earlier than [`Self::week`] where weeks had too few responses alone.
+    pub since: Week,
+    /// The responses, shuffled.
+    pub responses: Vec<AnonymousResponse>,
+    /// The figures of the batch.
+    pub figures: Vec<Score>,
+}
+
+/// An agent's own results, the latest batch first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MyWeeks {
+    /// The agent.
+    pub agent: AgentId,
+    /// The batches that may be seen.
+    pub weeks: Vec<AgentWeek>,
+}
 
 /// A response on its way into a batch.
 struct Response {

@@ -59,7 +59,9 @@ pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use audit::audit_names;
 pub use calls::{CallDetail, CommentDetail, CommentText};
 pub use live::OverviewWatch;
+pub use mine::{AgentWeek, AnonymousResponse, MyWeeks};
 pub use operations::{LINE_CALLS_MAX, Line};
+pub use process::{Journey, Sampling, SamplingRow, Step};
 pub use tasks::{ChangeError, NOTE_MAX};
 pub use types::*;
 

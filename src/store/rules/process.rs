@@ -2,9 +2,97 @@
 
 use std::collections::BTreeMap;
 
-use super::{Journey, Results, Sampling, SamplingRow, Slice, Step, View, ViewError, read};
-use crate::domain::{Period, SurveyId, Viewer};
-use crate::scoring::{Stratum, Verdict, expected};
+use serde::Serialize;
+
+use super::{Results, Slice, SliceName, View, ViewError, read};
+use crate::domain::{AgentId, Period, SurveyId, TeamId, Viewer};
+use crate::scoring::{Expected, Stratum, Verdict, expected};
+
+/// What callers did at one question. Behaviour of all callers of a survey, no values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The question's name.
+    pub question: String,
+    /// Callers who heard it begin.
+    pub heard: u64,
+    /// Times that it was asked again.
+    pub asked_again: u64,
+    /// Answered by key.
+    pub by_key: u64,
+    /// Answered by voice.
+    pub by_voice: u64,
+    /// Answered by voice and confirmed.
+    pub by_voice_confirmed: u64,
+    /// Comments left.
+    pub comments: u64,
+    /// Times that nothing came.
+    pub no_input: u64,
+    /// Times that something else came.
+    pub no_match: u64,
+    /// Times that it was asked for again.
+    pub repeated: u64,
+    /// Passed over, for another reason than the survey's own rules.
+    pub skipped: u64,
+    /// Declined here.
+    pub refused: u64,
+    /// Left here.
+    pub left: u64,
+    /// Milliseconds from the start of the question to the answer, over all answers.
+    pub took_ms: u64,
+}
+
+/// The way through one survey.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Journey {
+    /// What it is of.
+    #[serde(flatten)]
+    pub slice: SliceName,
+    /// The questions, the most heard first.
+    pub steps: Vec<Step>,
+}
+
+/// How one agent's calls were chosen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SamplingRow {
+    /// The agent; `None` for calls that named none.
+    pub agent: Option<AgentId>,
+    /// The agent's team.
+    pub team: Option<TeamId>,
+    /// Calls that could have been chosen.
+    pub eligible: u64,
+    /// Calls that were.
+    pub selected: u64,
+    /// How many would be, had the agent's calls been chosen as often as all calls of the same queues; with the range
+    /// that 95 of 100 such agents would lie in.
+    pub expected: Expected,
+    /// Whether [`Self::selected`] lies in that range.
+    pub verdict: Verdict,
+    /// Eligible calls that the agent ended.
+    pub agent_hung_up: u64,
+    /// Eligible calls that the caller ended.
+    pub caller_hung_up: u64,
+    /// Calls that were not eligible: too short, same caller, caps, hours, lists.
+    pub excluded: u64,
+    /// Calls that the agent sent on purpose.
+    pub sent: u64,
+    /// Calls that were chosen ahead and never came.
+    pub not_transferred: u64,
+}
+
+/// How calls were chosen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sampling {
+    /// The period.
+    pub period: Period,
+    /// The agents, by name.
+    pub rows: Vec<SamplingRow>,
+    /// Calls that named no agent.
+    pub orphans: u64,
+    /// All calls offered.
+    pub offered: u64,
+    /// Calls that agents sent on purpose.
+    pub sent: u64,
+}
 
 impl Results {
     /// What callers did at each question, of one survey as a rule.
