@@ -157,6 +157,11 @@ pub struct TrunkConfig {
     pub provisional: Provisional,
 }
 
+impl TrunkConfig {
+    /// What metrics call the trunk of sources that belong to none.
+    pub const UNKNOWN: &str = "unknown";
+}
+
 /// The provisional response that a trunk's callers get (beside the 100 that a slow answer brings by itself).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -10,10 +10,7 @@ use super::admit::trunk_of;
 use super::check::{ACCEPT, ALLOW, Refusal, SUPPORTED};
 use super::core::{Core, Packet};
 use super::raw;
-use crate::config::Transport;
-
-/// The trunk of sources that belong to none, in metrics.
-const UNKNOWN: &str = "unknown";
+use crate::config::{Transport, TrunkConfig};
 
 impl Core {
     /// Where answers to a request go: always the address it came from (RFC 3581), and never `maddr`.
@@ -37,7 +34,7 @@ impl Core {
         }
         let trunks = &self.settings.trunks;
         let trunk = trunk_of(trunks, packet.flow.peer.ip()).and_then(|index| trunks.get(index));
-        let trunk = trunk.map_or_else(|| UNKNOWN.to_owned(), |trunk| trunk.name.to_string());
+        let trunk = trunk.map_or_else(|| TrunkConfig::UNKNOWN.to_owned(), |trunk| trunk.name.to_string());
         let code = refusal.code.to_string();
         counter!("aftercall_sip_refused_total", "code" => code, "trunk" => trunk).increment(1);
         self.answer_stateless(packet, refusal);

@@ -95,10 +95,9 @@ impl Views {
     /// What became of the comments of these calls, in the order in which it did. Found by the calls: the plus keeps the
     /// index of all comments out of it.
     pub(super) async fn transcripts(&self, calls: &[CallId]) -> Result<Vec<Entry>, StoreError> {
-        let places: Vec<String> = (1..=calls.len()).map(|n| format!("${n}")).collect();
         let text = format!(
             "SELECT {LINE_COLUMNS} FROM journal WHERE call_id IN ({}) AND +kind = 'transcribed' ORDER BY id",
-            places.join(", ")
+            sql::places(calls.len())
         );
         let query = sqlx::query_as(AssertSqlSafe(text));
         let query = calls.iter().fold(query, |query, call| query.bind(sql::bytes(call.0)));

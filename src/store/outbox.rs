@@ -309,11 +309,10 @@ pub(super) fn tidy(before_us: i64) -> Vec<Statement> {
 
 /// Gives up messages to targets that the configuration names no more.
 pub(super) fn orphaned(known: &[Target]) -> Vec<Statement> {
-    let places: Vec<String> = (1..=known.len()).map(|n| format!("${n}")).collect();
     let text = format!(
         "UPDATE messages SET state = 'dead', error = 'the configuration names no such receiver' \
          WHERE state = 'waiting' AND target NOT IN ({})",
-        places.join(", ")
+        sql::places(known.len())
     );
     let query = Statement::new(text);
     vec![known.iter().fold(query, |query, target| query.bind(target.to_string()))]

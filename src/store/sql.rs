@@ -178,6 +178,11 @@ pub(super) fn insert_keys(rows: &[(CallId, Vec<u8>)]) -> Vec<Statement> {
     })
 }
 
+/// `$1, $2, ..`, for a list of so many values.
+pub(super) fn places(count: usize) -> String {
+    (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn write_error(cause: sqlx::Error) -> super::StoreError {
     super::StoreError::Write(std::sync::Arc::new(cause))
 }

@@ -7,9 +7,6 @@ use crate::call::RunningCall;
 use crate::config::TrunkConfig;
 use crate::store::rules::Line;
 
-/// What metrics call the trunk of sources that belong to none.
-const UNKNOWN: &str = "unknown";
-
 /// One trunk, or all sources that belong to none.
 pub(super) struct Trunk {
     pub(super) name: String,
@@ -60,10 +57,10 @@ pub(super) fn list(
         name: tr.t("strangers"),
         sources: String::new(),
         calls: None,
-        refused: if trunks.iter().any(|trunk| trunk.name.as_str() == UNKNOWN) {
+        refused: if trunks.iter().any(|trunk| trunk.name.as_str() == TrunkConfig::UNKNOWN) {
             vec![]
         } else {
-            said(UNKNOWN)
+            said(TrunkConfig::UNKNOWN)
         },
     };
     known.chain((!strangers.refused.is_empty()).then_some(strangers)).collect()
