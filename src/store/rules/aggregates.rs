@@ -45,7 +45,7 @@ impl Results {
         let by_day = read::shown_days(&self.store, &self.closed, slice.survey, first..=last, now).await?;
         let days = (first..=last).filter_map(|day| {
             let at = Week::from_number(day); // Days stand in the place of weeks there.
-            let scores = scores(&by_day.sum(|_| true, slice.origin, &(at..=at)), None);
+            let scores = scores(&by_day.sum(slice.origin, &(at..=at)), None);
             let days = jiff::Span::new().try_days(i32::try_from(day - first).ok()?).ok()?;
             let day = period.first_day().checked_add(days).ok()?;
             (!scores.is_empty()).then_some(DayPoint { day, scores })
@@ -70,7 +70,7 @@ impl Results {
         let (shown, responses, weeks) = self.two_periods(of, slice.period).await?;
         let mut names: BTreeSet<&str> = responses.keys().map(|(name, _)| name.as_str()).collect();
         names.extend(shown.names().into_iter().map(|(name, _)| name));
-        let sum = |name: &str, weeks| shown.sum(|n| n == name, slice.origin, weeks);
+        let sum = |name: &str, weeks| shown.sum_of([name], slice.origin, weeks);
         // All agents give the measure, also those whose rows the viewer does not see.
         let named: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
         let tallies: Vec<Tally> = named.iter().map(|name| sum(name, &weeks.now)).collect();
@@ -98,7 +98,7 @@ impl Results {
             .filter(|(team, _)| viewer.teams.is_empty() || viewer.teams.contains(team));
         let teams = teams.map(|(team, agents)| {
             let is_in = |name: &str| agents.iter().any(|agent| agent.as_str() == name);
-            let sum = |weeks| shown.sum(is_in, slice.origin, weeks);
+            let sum = |weeks| shown.sum_of(agents.iter().map(|agent| agent.as_str()), slice.origin, weeks);
             let own = responses.iter().filter(|((name, origin), _)| *origin == slice.origin && is_in(name));
             let responses = own.fold(Responses::default(), |sum, (_, one)| sum.plus(one));
             let scores = scores(&sum(&weeks.now), Some(&sum(&weeks.before)));
@@ -149,7 +149,7 @@ impl Results {
         let mut names: BTreeSet<&str> = responses.keys().map(|(name, _)| name.as_str()).collect();
         names.extend(shown.names().into_iter().map(|(name, _)| name));
         let board = |shown: &Shown, name: &str| {
-            let sum = |weeks| shown.sum(|n| n == name, slice.origin, weeks);
+            let sum = |weeks| shown.sum_of([name], slice.origin, weeks);
             scores(&sum(&weeks.now), Some(&sum(&weeks.before)))
         };
         let mut rows: Vec<QueueRow> = names
@@ -208,7 +208,7 @@ impl Results {
         let of = Of { part: Part::All, name: None, survey: slice.survey };
         let now = jiff::Timestamp::now();
         let shown = read::shown(&self.store, &self.closed, of, &slice.period.weeks(), now).await?;
-        let questions = reasons(&shown.sum(|_| true, slice.origin, &slice.period.weeks()));
+        let questions = reasons(&shown.sum(slice.origin, &slice.period.weeks()));
         Ok(Why { slice: slice.named(), questions, said: self.said(slice).await? })
     }
 
@@ -235,7 +235,7 @@ impl Results {
         let nobodys = |origin: &Origin| matches!(origin, Origin::Mystery | Origin::Test);
         let mut keys: BTreeSet<(&str, Origin)> = shown.names();
         keys.extend(responses.keys().map(|(name, origin)| (name.as_str(), *origin)));
-        let sum = |name: &str, origin| shown.sum(|n| n == name, origin, &weeks.now);
+        let sum = |name: &str, origin| shown.sum_of([name], origin, &weeks.now);
         let rows = keys
             .into_iter()
             .filter(|(name, origin)| nobodys(origin) && self.in_teams(viewer, name.parse().ok().as_ref()));
@@ -300,7 +300,7 @@ impl Responses {
 
 impl Page {
     fn sum(&self, origin: Origin, weeks: &RangeInclusive<Week>) -> Tally {
-        self.shown.sum(|_| true, origin, weeks)
+        self.shown.sum(origin, weeks)
     }
 
     fn board(&self, origin: Origin) -> Board {

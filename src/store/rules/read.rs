@@ -20,40 +20,50 @@ pub(super) type ScoreKey = (QuestionId, QuestionKind, Option<Scale>);
 /// How often each value was answered, by score.
 pub(super) type Tally = BTreeMap<ScoreKey, BTreeMap<String, u64>>;
 
-/// Full tiles of one part of the centre: by name, week (or day) and origin.
+/// Full tiles of one part of the centre, by name.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
-    sums: BTreeMap<(String, i64, Origin), Tally>,
+    sums: BTreeMap<String, Tiles>,
     /// More of them, of times that are over.
     past: Option<Arc<Shown>>,
 }
 
+/// By week (or day) and origin.
+type Tiles = BTreeMap<(i64, Origin), Tally>;
+
 impl Shown {
     /// The names and origins that have tiles.
     pub(super) fn names(&self) -> BTreeSet<(&str, Origin)> {
-        self.all().map(|((name, _, origin), _)| (name.as_str(), *origin)).collect()
+        let origins = |(name, tiles): (_, &Tiles)| -> Vec<_> {
+            tiles.keys().map(|(_, origin)| (name, *origin)).collect()
+        };
+        self.all().flat_map(origins).collect()
     }
 
-    fn all(&self) -> impl Iterator<Item = (&(String, i64, Origin), &Tally)> {
-        self.past.iter().flat_map(|past| &past.sums).chain(&self.sums)
+    fn all(&self) -> impl Iterator<Item = (&str, &Tiles)> {
+        let past = self.past.iter().flat_map(|past| &past.sums);
+        past.chain(&self.sums).map(|(name, tiles)| (name.as_str(), tiles))
     }
 
-    /// The sum over weeks for some names.
-    pub(super) fn sum(
+    /// The sum of everything over weeks.
+    pub(super) fn sum(&self, origin: Origin, weeks: &RangeInclusive<Week>) -> Tally {
+        let mut sum = Tally::new();
+        self.all().for_each(|(_, tiles)| add_up(&mut sum, tiles, origin, weeks));
+        sum
+    }
+
+    /// The sum of some names over weeks.
+    pub(super) fn sum_of<'n>(
         &self,
-        is: impl Fn(&str) -> bool,
+        names: impl IntoIterator<Item = &'n str>,
         origin: Origin,
         weeks: &RangeInclusive<Week>,
     ) -> Tally {
-        let (first, last) = (weeks.start().number(), weeks.end().number());
         let mut sum = Tally::new();
-        let rows =
-            self.all().filter(|((name, at, of), _)| *of == origin && (first..=last).contains(at) && is(name));
-        for (key, counts) in rows.flat_map(|(_, tally)| tally) {
-            let into = sum.entry(key.clone()).or_default();
-            for (value, n) in counts {
-                *into.entry(value.clone()).or_default() += n;
-            }
+        for name in names {
+            let past = self.past.as_ref().and_then(|past| past.sums.get(name));
+            let tiles = past.into_iter().chain(self.sums.get(name));
+            tiles.for_each(|tiles| add_up(&mut sum, tiles, origin, weeks));
         }
         sum
     }
@@ -78,23 +88,37 @@ impl Shown {
 
     /// Adds sums of another time, as of this one.
     fn take_in(&mut self, other: &Self, at: i64) {
-        for ((name, _, origin), tally) in other.all() {
-            let own = self.sums.entry((name.clone(), at, *origin)).or_default();
-            for (key, counts) in tally {
-                let own = own.entry(key.clone()).or_default();
-                for (value, n) in counts {
-                    *own.entry(value.clone()).or_default() += n;
-                }
+        for (name, tiles) in other.all() {
+            let own = self.sums.entry(name.to_owned()).or_default();
+            for ((_, origin), tally) in tiles {
+                add(own.entry((at, *origin)).or_default(), tally);
             }
         }
     }
 
     fn add(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
-        let tally = self.sums.entry((get(row, "name")?, get(row, "at")?, parse(row, "origin")?)).or_default();
+        let tiles = self.sums.entry(get(row, "name")?).or_default();
+        let tally = tiles.entry((get(row, "at")?, parse(row, "origin")?)).or_default();
         let counts = tally.entry((parse(row, "question")?, parse(row, "kind")?, scale_of(row)?)).or_default();
         *counts.entry(get(row, "value")?).or_default() += n;
         Ok(())
+    }
+}
+
+/// Adds what stands in some weeks.
+fn add_up(sum: &mut Tally, tiles: &Tiles, origin: Origin, weeks: &RangeInclusive<Week>) {
+    let (first, last) = (weeks.start().number(), weeks.end().number());
+    let wanted = tiles.iter().filter(|((at, of), _)| *of == origin && (first..=last).contains(at));
+    wanted.for_each(|(_, tally)| add(sum, tally));
+}
+
+fn add(sum: &mut Tally, more: &Tally) {
+    for (key, counts) in more {
+        let into = sum.entry(key.clone()).or_default();
+        for (value, n) in counts {
+            *into.entry(value.clone()).or_default() += n;
+        }
     }
 }
 
