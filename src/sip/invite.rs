@@ -15,7 +15,7 @@ use super::dialog::Dialog;
 use super::digest::Verdict;
 use super::offer::{self, Described, LocalMedia};
 use super::transactions::CallTimer;
-use super::{CallKey, Ended, Flow, Incoming, context};
+use super::{CallKey, Ended, Flow, Incoming, context, refuse};
 use crate::config::{Provisional, TrunkConfig};
 
 /// RFC 3261 §13.3.1.4: the repeats of a 2xx slow down to this.
@@ -298,6 +298,10 @@ impl Core {
         let retry_after_s = self.retry_after_s();
         let Some(call) = self.calls.get_mut(&key) else { return };
         let (Some(request), Some(id)) = (call.request.take(), call.invite.take()) else { return };
+        // Who is not selected or has hung up is not refused.
+        if (500..600).contains(&code) {
+            refuse::count(code, Some(&call.trunk));
+        }
         let built = build_response(&request, code, &call.dialog, &server).and_then(|builder| {
             if code != 503 {
                 return Some(builder);

@@ -11,6 +11,13 @@ use super::check::{ACCEPT, ALLOW, Refusal, SUPPORTED};
 use super::core::{Core, Packet};
 use super::raw;
 use crate::config::{Transport, TrunkConfig};
+use crate::domain::TrunkId;
+
+/// Counts a refusal: of a trunk's call or request, or of a stranger's.
+pub(super) fn count(code: u16, trunk: Option<&TrunkId>) {
+    let trunk = trunk.map_or_else(|| TrunkConfig::UNKNOWN.to_owned(), ToString::to_string);
+    counter!("aftercall_sip_refused_total", "code" => code.to_string(), "trunk" => trunk).increment(1);
+}
 
 impl Core {
     /// Where answers to a request go: always the address it came from (RFC 3581), and never `maddr`.
@@ -34,9 +41,7 @@ impl Core {
         }
         let trunks = &self.settings.trunks;
         let trunk = trunk_of(trunks, packet.flow.peer.ip()).and_then(|index| trunks.get(index));
-        let trunk = trunk.map_or_else(|| TrunkConfig::UNKNOWN.to_owned(), |trunk| trunk.name.to_string());
-        let code = refusal.code.to_string();
-        counter!("aftercall_sip_refused_total", "code" => code, "trunk" => trunk).increment(1);
+        count(refusal.code, trunk.map(|trunk| &trunk.name));
         self.answer_stateless(packet, refusal);
     }
 
