@@ -1,5 +1,7 @@
 //! Builds every part, joins them with bounded channels, and takes them down in order.
 
+mod background;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
+
+use background::Background;
 
 use crate::access::Access;
 use crate::call::{self, Parts, Shared, transcribe};
@@ -49,20 +53,24 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     }
     let metrics = observe::start_metrics().context("metrics")?;
     let (mut service, incoming) = Service::start(live, &data).await?;
+    let behind = service.behind.handle().clone();
     let mut page = None;
     if let Some(address) = service.parts.live.load().config.http.listen {
         let pages = health::serve(address, metrics.clone(), service.ready.subscribe(), service.ears.clone());
-        let (bound, task) = pages.await.with_context(|| format!("cannot serve health pages on {address}"))?;
+        let bound = service.behind.run(pages).await;
+        let (bound, task) = bound.with_context(|| format!("cannot serve health pages on {address}"))?;
         info!("Health pages on {bound}");
         page = Some(task);
     }
     let mut web = None;
     if let Some(address) = service.parts.live.load().config.web.listen {
-        let access = Access::open(&data).await.context("the access database")?;
-        let state = WebState::new(Arc::clone(&service.parts), service.ears.clone(), access, metrics.clone())
-            .context("[web.oidc]")?;
-        let (bound, task) =
-            web::serve(address, state).await.with_context(|| format!("[web] cannot listen on {address}"))?;
+        let (parts, ears, metrics) = (Arc::clone(&service.parts), service.ears.clone(), metrics.clone());
+        let started = service.behind.run(async move {
+            let access = Access::open(&data).await.context("the access database")?;
+            let state = WebState::new(parts, ears, access, metrics).context("[web.oidc]")?;
+            web::serve(address, state).await.with_context(|| format!("[web] cannot listen on {address}"))
+        });
+        let (bound, task) = started.await?;
         let scheme = if service.parts.live.load().config.web.tls.is_some() { "https" } else { "http" };
         info!("The dashboard is on {scheme}://{bound}/, the API on {scheme}://{bound}/api/docs");
         web = Some(task);
@@ -71,15 +79,15 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     // Outside systemd there is nobody to tell.
     let told = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::debug!("Told the service manager: {}", told.is_ok());
-    let upkeep = tokio::spawn(async move {
+    let upkeep = behind.spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_secs(5)).await;
             metrics.run_upkeep();
         }
     });
-    service.background.spawn(erase_by_age(Arc::clone(&service.parts)));
-    service.background.spawn(end_waiting(Arc::clone(&service.parts)));
-    service.background.spawn(outgoing::run(Arc::clone(&service.parts)));
+    service.upkeep.spawn_on(erase_by_age(Arc::clone(&service.parts)), &behind);
+    service.upkeep.spawn_on(end_waiting(Arc::clone(&service.parts)), &behind);
+    service.upkeep.spawn_on(outgoing::run(Arc::clone(&service.parts)), &behind);
     let outcome = service.run(incoming, &file).await;
     upkeep.abort();
     for task in page.into_iter().chain(web) {
@@ -138,8 +146,10 @@ struct Service {
     ending: watch::Sender<bool>,
     endpoint: tokio::task::JoinHandle<()>,
     calls: JoinSet<()>,
+    /// What no caller waits for runs there.
+    behind: Background,
     /// What works on the database beside calls.
-    background: JoinSet<()>,
+    upkeep: JoinSet<()>,
     health: Health,
     draining: bool,
 }
@@ -147,6 +157,7 @@ struct Service {
 impl Service {
     async fn start(live: Live, data: &Path) -> anyhow::Result<(Self, mpsc::Receiver<CallSignals>)> {
         let config = &live.config;
+        let behind = Background::start().context("threads")?;
         let (store, orphans) = Store::open(&config.store, data).await.context("the database")?;
         call::close_all(&store, &live, &orphans).await.context("the database")?;
         store.set_cell_min(config.policy.cell_min).await.context("the database")?;
@@ -167,7 +178,8 @@ impl Service {
         let (ready, _) = watch::channel(Readiness::Ready);
         let (comments, waiting) = mpsc::channel(transcribe::WAITING_MAX);
         let key_words = config.speech.key_words.clone();
-        tokio::spawn(transcribe::run(store.clone(), Arc::clone(&recognisers), key_words, waiting));
+        let transcribing = transcribe::run(store.clone(), Arc::clone(&recognisers), key_words, waiting);
+        behind.handle().spawn(transcribing);
         let parts = Parts {
             sip,
             media,
@@ -186,7 +198,8 @@ impl Service {
             ending,
             endpoint,
             calls: JoinSet::new(),
-            background: JoinSet::new(),
+            behind,
+            upkeep: JoinSet::new(),
             health: Health::Good,
             draining: false,
         };
@@ -212,7 +225,7 @@ impl Service {
         }
         self.drain(&mut incoming, &mut terminate, &mut interrupt).await;
         self.endpoint.abort();
-        self.background.shutdown().await;
+        self.upkeep.shutdown().await;
         self.parts.store.close().await;
         info!("Stopped");
         Ok(())
@@ -240,7 +253,7 @@ impl Service {
     /// Takes a new configuration, surveys and prompts; keeps the old ones when the new ones are wrong.
     async fn reload(&mut self, file: &Path) {
         let file = file.to_owned();
-        let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
+        let loaded = self.behind.handle().spawn_blocking(move || config::load(&file)).await;
         let live = match loaded {
             Ok(Ok(live)) => live,
             Ok(Err(error)) => {

@@ -27,6 +27,7 @@
 //! | [`app`] | builds everything, drains on SIGTERM, reloads on SIGHUP | signals |
 //! | [`caller`] | the other side: a scripted caller, on another SIP library | sockets |
 //! | [`cli`] | one thin file per subcommand | terminal |
+//! | [`priority`] | which threads come first on the cores | system calls |
 //!
 //! `domain` and `config` know nobody; `selection`, `sip`, `media`, `speech`, `dialogue` and `scoring` are strangers to
 //! each other; `call` and `store` meet them. A test reads the sources and checks these arrows.
@@ -68,6 +69,7 @@ pub mod health;
 pub mod media;
 pub mod observe;
 pub mod outgoing;
+pub mod priority;
 pub mod prompts;
 pub mod scoring;
 pub mod selection;

@@ -21,6 +21,7 @@ use super::leg::{Channel, LegCore, PACKET_MAX};
 use super::ports::{self, Sockets};
 use super::rounds::{Rounds, SWEEP_MAX};
 use crate::domain::KeyPath;
+use crate::priority;
 
 /// Slots of the wheel, 1 ms each. Every period below divides it, so a thread that was held up can leave whole turns
 /// out and each leg keeps its place.
@@ -124,9 +125,7 @@ impl MediaThread {
     /// Works until the engine stops.
     pub(super) fn run(mut self, newcomers: &Receiver<NewLeg>) {
         // Best effort: without the right to do so the thread is as precise as any other.
-        if set_current_timer_slack(NonZeroU64::new(1)).is_err()
-            || rustix::process::setpriority_process(None, -11).is_err()
-        {
+        if set_current_timer_slack(NonZeroU64::new(1)).is_err() || !priority::ahead_of_calls() {
             tracing::debug!("A media thread runs at plain priority");
         }
         while !self.shared.stopping.load(Ordering::Relaxed) && self.take_newcomers(newcomers) {

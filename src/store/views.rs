@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, FromRow, Row};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::project::{CallRow, RollUps};
@@ -16,6 +18,7 @@ use super::{StoreError, schema, sql};
 use crate::domain::{
     AgentId, Better, CallId, CallRef, CallStats, Disposition, Entry, Origin, QueueId, Scale, SurveyId,
 };
+use crate::priority;
 use crate::selection::SelectionState;
 
 /// Reading connections at once.
@@ -88,18 +91,37 @@ pub struct CallSummary {
     pub stats: Option<CallStats>,
 }
 
+/// Opens all connections at once, never to be closed one by one: their threads take the priority of the one that opens
+/// them, and it must be this one.
+async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).idle_timeout(None).max_lifetime(None);
+    let pool = pool.connect_with(options).await?;
+    let mut all = Vec::new();
+    for _ in 0..READERS_MAX {
+        all.push(pool.acquire().await?);
+    }
+    Ok(pool)
+}
+
 impl Views {
-    /// Opens an existing database for reading.
+    /// Opens an existing database for reading. No call waits for what is read: each connection's thread is behind
+    /// those of calls on the cores.
     ///
     /// # Errors
     /// [`StoreError::Open`] when it is not there or no database.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = schema::read_options(path);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .connect_with(options)
-            .await
-            .map_err(|e| StoreError::Open { path: path.to_owned(), source: Arc::new(e) })?;
+        let (opened, pool) = oneshot::channel();
+        let (runtime, options) = (Handle::current(), schema::read_options(path));
+        let error = |e| StoreError::Open { path: path.to_owned(), source: Arc::new(e) };
+        std::thread::Builder::new()
+            .name("open readers".to_owned())
+            .spawn(move || {
+                priority::behind_calls();
+                // Who has gone wants no pool.
+                opened.send(runtime.block_on(connect(options))).ok();
+            })
+            .map_err(|e| error(sqlx::Error::Io(e)))?;
+        let pool = pool.await.map_err(|_| StoreError::Closed)?.map_err(error)?;
         Ok(Self { pool, path: path.to_owned() })
     }
 

@@ -226,6 +226,49 @@ fn health_pages() {
 }
 
 #[test]
+fn a_call_without_a_port_is_refused_and_counted() {
+    let config = config().replace("port_min = 20000\nport_max = 29999", "port_min = 19990\nport_max = 19991");
+    let app = App::with(&config);
+    let first = thoughtful(&app, "first", 1500);
+    app.wait_for_page("/metrics", "aftercall_calls_active 1");
+    call(&at(&app, "short"), "second", "", &["--expect-status", "503"]).well();
+    app.wait_for_page("/metrics", "aftercall_sip_refused_total{code=\"503\",trunk=\"pbx\"} 1");
+    first.well();
+    app.wait_for_calls("call_ref,disposition", |rows| rows == ["first,complete", "second,failed"]);
+    let metrics = app.page("/metrics").1;
+    assert_eq!(metrics.matches("aftercall_sip_refused_total{").count(), 1, "{metrics}");
+}
+
+/// Name, and what the kernel calls priority (39 and less come first), of each thread of the program.
+fn threads(app: &App) -> Vec<(String, i32)> {
+    let folder = format!("/proc/{}/task", app.pid());
+    let stat = |thread: std::io::Result<std::fs::DirEntry>| -> Option<(String, i32)> {
+        let text = std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+        let (name, rest) = text.split_once('(')?.1.rsplit_once(") ")?;
+        // Field 18 of proc_pid_stat(5); the state after the name is field 3.
+        Some((name.to_owned(), rest.split(' ').nth(15)?.parse().ok()?))
+    };
+    std::fs::read_dir(folder).expect("the threads").filter_map(stat).collect()
+}
+
+#[test]
+fn what_no_caller_waits_for_comes_last_on_the_cores() {
+    let app = App::with(&(config() + "\n[web]\nlisten = \"127.0.0.1:0\"\n"));
+    let threads = threads(&app);
+    let of = |name: &str| -> Vec<i32> {
+        let named = threads.iter().filter(|(thread, _)| thread.starts_with(name));
+        named.map(|(_, priority)| *priority).collect()
+    };
+    let calls = *of("tokio").first().expect("threads of calls");
+    assert!(of("background").len() >= 2, "{threads:?}");
+    assert!(of("background").iter().all(|priority| *priority > calls), "{threads:?}");
+    // One connection writes for calls; the rest read for people.
+    let writers = of("sqlx-sqlite").into_iter().filter(|priority| *priority <= calls).count();
+    assert_eq!((writers, of("sqlx-sqlite").len() > 1), (1, true), "{threads:?}");
+    assert!(of("media").iter().all(|priority| *priority <= calls), "{threads:?}");
+}
+
+#[test]
 fn backup_and_rebuild_tell_the_same() {
     let app = App::start();
     let script = "audio; press #; quiet 2s; press 4; bye";

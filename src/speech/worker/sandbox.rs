@@ -17,6 +17,7 @@ use seccompiler::{
 };
 
 use super::super::frame::Confined;
+use crate::priority;
 
 /// The newest rules asked for; an older kernel enforces what it knows of them.
 const RULES: ABI = ABI::V6;
@@ -32,7 +33,8 @@ pub fn limit(memory_max_mib: u64, nice: i32) -> Result<(), ParentGone> {
     let _lower = rustix::process::setrlimit(Resource::Core, none);
     let _lower = rustix::process::setrlimit(Resource::Data, Rlimit { current: memory, maximum: memory });
     let _old_kernel = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    leave_real_time();
+    // The service may run with a real-time share, which is for pacing audio, not for this.
+    priority::leave_real_time();
     let _lower = rustix::process::setpriority_process(None, nice);
     close_the_rest();
     let parent = rustix::process::getppid();
@@ -44,16 +46,6 @@ pub fn limit(memory_max_mib: u64, nice: i32) -> Result<(), ParentGone> {
 /// Nobody waits for what this process would hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParentGone;
-
-/// The service may run with a real-time share, which is for pacing audio, not for this.
-#[expect(unsafe_code, reason = "no safe wrapper for the scheduling policy among our dependencies")]
-fn leave_real_time() {
-    // SAFETY: a plain system call on a local value; failing leaves things as they are.
-    unsafe {
-        let ordinary: libc::sched_param = std::mem::zeroed();
-        libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary);
-    }
-}
 
 /// Whatever the parent failed to mark as close-on-exec.
 #[expect(unsafe_code, reason = "no safe way to close descriptors that nobody owns")]
