@@ -148,13 +148,15 @@ fn share_of(counts: &Numbers, is: impl Fn(i16) -> bool) -> Figure {
 /// With many degrees of freedom by the expansion in powers of their inverse around the normal quantile: the root search
 /// of `statrs` is off in the seventh digit there, the expansion in the twelfth.
 pub(super) fn t_quantile(degrees: f64) -> f64 {
-    if degrees < 1000.0 {
+    if degrees < 200.0 {
         return StudentsT::new(0.0, 1.0, degrees).map_or(Z, |t| t.inverse_cdf(0.975));
     }
     let terms = [
         (Z.powi(3) + Z) / 4.0,
         (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / 96.0,
         (3.0 * Z.powi(7) + 19.0 * Z.powi(5) + 17.0 * Z.powi(3) - 15.0 * Z) / 384.0,
+        (79.0 * Z.powi(9) + 776.0 * Z.powi(7) + 1482.0 * Z.powi(5) - 1920.0 * Z.powi(3) - 945.0 * Z)
+            / 92_160.0,
     ];
     terms.iter().rev().fold(0.0, |sum, term| (sum + term) / degrees) + Z
 }

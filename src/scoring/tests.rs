@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use serde::Deserialize;
+use statrs::function::beta::beta_reg;
 
 use super::*;
 
@@ -88,4 +90,19 @@ fn expected_calls_follow_the_queues() {
     assert!((expected.value - 12.0).abs() < 1e-12, "{expected:?}");
     // scipy.stats.hypergeom(400, 20, 40).std() = 1.3093
     assert!((expected.high - expected.value - 1.96 * 1.3093).abs() < 1e-3, "{expected:?}");
+}
+
+proptest! {
+    #[test]
+    fn the_middle_of_a_posterior_is_found_wherever_it_lies(
+        alpha in 0.5..1e5, beta in 0.5..1e5, k in 0u64..100_000, more in 0u64..100_000, few: bool,
+    ) {
+        let (alpha, beta) = if few { (0.5, beta) } else { (alpha, beta) };
+        let e = Shrinkage { alpha, beta }.of(k, k + more);
+        let below = |percent: f64| {
+            beta_reg(alpha + figure::to_f64(k), beta + figure::to_f64(more), percent / 100.0)
+        };
+        prop_assert!((below(e.low) - 0.025).abs() < 1e-9, "{e:?}: {}", below(e.low));
+        prop_assert!((below(e.high) - 0.975).abs() < 1e-9, "{e:?}: {}", below(e.high));
+    }
 }
