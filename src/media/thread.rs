@@ -1,8 +1,9 @@
 //! One media thread: a wheel of 1 ms slots over which its legs are spread. When a leg's slot comes round, its
 //! sockets are swept, its frame is sent and its events are handed over; no packet wakes anybody.
 
+mod entry;
+
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,14 +12,13 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{ClockId, Timespec, clock_nanosleep_absolute, set_current_timer_slack};
 use rustix::time::clock_gettime;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
-use super::LegEvent;
+pub(super) use entry::NewLeg;
+use entry::{Entry, Tally};
+
 use super::engine::Shared;
-use super::inbox::Inbox;
-use super::leg::{Channel, LegCore, PACKET_MAX};
-use super::ports::{self, Sockets};
+use super::leg::{Channel, PACKET_MAX};
+use super::ports;
 use super::rounds::{Rounds, SWEEP_MAX};
 use crate::domain::KeyPath;
 use crate::priority;
@@ -38,53 +38,12 @@ const CROWD_PHASE_MS: u64 = 5;
 const BEHIND_MAX: u64 = 200;
 /// Waking later than this is counted, in ms.
 const LATE_MS: u64 = 5;
-/// Visits after which a settled far end is all that a socket listens to: two seconds at 20 ms, in which strangers are
-/// still counted.
-const TIED_AFTER: u32 = 100;
 /// How long a closed leg waits for its owner to take the last events.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A thread without legs looks this often whether to stop.
 const IDLE: Duration = Duration::from_millis(100);
 /// The longest datagram that counts; longer ones are cut, and fail as malformed or play their head.
 const DATAGRAM_MAX: usize = 1500;
-
-/// A leg on its way to its thread.
-pub(super) struct NewLeg {
-    pub(super) core: LegCore,
-    pub(super) sockets: Sockets,
-    pub(super) port: u16,
-    pub(super) inbox: Arc<Inbox>,
-    pub(super) events: mpsc::Sender<LegEvent>,
-}
-
-struct Entry {
-    core: LegCore,
-    /// `None` once closed.
-    sockets: Option<Sockets>,
-    port: u16,
-    inbox: Arc<Inbox>,
-    events: mpsc::Sender<LegEvent>,
-    /// An event that found the owner's channel full.
-    stuck: Option<LegEvent>,
-    rounds: Rounds,
-    /// Whom the RTP socket is tied to.
-    tied: Option<SocketAddr>,
-    /// Visits in a row that found the far end settled.
-    settled_for: u32,
-    closed_at: Option<Instant>,
-}
-
-/// A leg must stay small: the budget is 12 KiB with its channels.
-const _: () = assert!(size_of::<Entry>() <= 4096);
-
-/// Counts between two flushes to the metrics.
-#[derive(Default)]
-struct Tally {
-    late_wakes: u64,
-    skipped_ms: u64,
-    send_failures: u64,
-    blocked_events: u64,
-}
 
 pub(super) struct MediaThread {
     index: usize,
@@ -381,39 +340,6 @@ impl MediaThread {
                 metrics::counter!(name).increment(count);
             }
         }
-    }
-}
-
-impl Entry {
-    /// Ties the socket to a far end that has been settled for a while, and lets go when SIP moves it.
-    fn tie(&mut self) {
-        let settled = self.core.settled();
-        self.settled_for = if settled.is_some() { self.settled_for.saturating_add(1) } else { 0 };
-        let wanted = settled.filter(|_| self.settled_for >= TIED_AFTER);
-        if wanted == self.tied {
-            return;
-        }
-        let Some(sockets) = &self.sockets else { return };
-        // Where the system refuses, the source lock does the same work, and the next visit tries again.
-        if ports::tie(&sockets.rtp, wanted).is_ok() {
-            self.tied = wanted;
-        }
-    }
-
-    /// Hands over what the owner's channel takes. True when nothing is left.
-    fn deliver(&mut self, tally: &mut Tally) -> bool {
-        while let Some(event) = self.stuck.take().or_else(|| self.core.poll_event()) {
-            match self.events.try_send(event) {
-                Ok(()) => {}
-                Err(TrySendError::Full(event)) => {
-                    tally.blocked_events += 1;
-                    self.stuck = Some(event);
-                    return false;
-                }
-                Err(TrySendError::Closed(_)) => while self.core.poll_event().is_some() {},
-            }
-        }
-        true
     }
 }
 

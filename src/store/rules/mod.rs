@@ -54,6 +54,8 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod types;
+#[cfg(test)]
+mod views_tests;
 
 pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use audit::audit_names;
