@@ -223,9 +223,9 @@ impl WeeklySums {
         !self.shown.is_empty() || !self.calls.is_empty()
     }
 
-    /// The earliest week that tiles are added to.
+    /// The earliest week that tiles or calls are added to.
     pub(super) fn first_week(&self) -> Option<i64> {
-        self.shown.keys().map(|key| key.week).min()
+        self.shown.keys().map(|key| key.week).chain(self.calls.keys().map(|key| key.week)).min()
     }
 
     /// The statements that add it all.

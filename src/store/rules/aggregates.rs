@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use super::board::{borrowed, reasons, scores, shrunk, standing};
-use super::read::{self, Of, Shown, Tally};
+use super::read::{self, Of, Outcomes, Shown, Tally};
 use super::{
     AgentDetail, AgentRow, Agents, Beside, Board, Chart, ChartPoint, DayPoint, Denied, Mystery, MysteryRow,
     Overview, QueueDetail, QueueName, QueueRow, Queues, Responses, Results, Said, Slice, SliceName, TeamRow,
@@ -100,7 +100,8 @@ impl Results {
             let is_in = |name: &str| agents.iter().any(|agent| agent.as_str() == name);
             let sum = |weeks| shown.sum_of(agents.iter().map(|agent| agent.as_str()), slice.origin, weeks);
             let own = responses.iter().filter(|((name, origin), _)| *origin == slice.origin && is_in(name));
-            let responses = own.fold(Responses::default(), |sum, (_, one)| sum.plus(one));
+            let mut responses = Responses::default();
+            own.for_each(|(_, one)| responses.add(one));
             let scores = scores(&sum(&weeks.now), Some(&sum(&weeks.before)));
             TeamRow { team: team.clone(), board: Board { scores, responses } }
         });
@@ -257,9 +258,9 @@ impl Results {
         let Slice { period, origin, .. } = slice;
         let last = *period.weeks().end();
         let first = *period.previous().weeks().start().min(&last.plus(1 - TREND));
-        let shown =
-            read::shown(&self.store, &self.closed, of, &(first..=last), jiff::Timestamp::now()).await?;
-        let responses = read::responses(self.store.views(), of, &period.weeks()).await?;
+        let now = jiff::Timestamp::now();
+        let shown = read::shown(&self.store, &self.closed, of, &(first..=last), now).await?;
+        let responses = read::responses(&self.store, &self.closed, of, &period.weeks(), now).await?;
         Ok(Page { shown, responses, period, origin })
     }
 
@@ -267,11 +268,12 @@ impl Results {
         &self,
         of: Of<'_>,
         period: Period,
-    ) -> Result<(Shown, BTreeMap<(String, Origin), Responses>, TwoPeriods), ViewError> {
+    ) -> Result<(Shown, Outcomes, TwoPeriods), ViewError> {
         let weeks = TwoPeriods { now: period.weeks(), before: period.previous().weeks() };
         let periods = [&weeks.before, &weeks.now];
-        let shown = read::shown_sums(&self.store, &self.closed, of, periods, jiff::Timestamp::now()).await?;
-        let responses = read::responses(self.store.views(), of, &weeks.now).await?;
+        let now = jiff::Timestamp::now();
+        let shown = read::shown_sums(&self.store, &self.closed, of, periods, now).await?;
+        let responses = read::responses(&self.store, &self.closed, of, &weeks.now, now).await?;
         Ok((shown, responses, weeks))
     }
 }
@@ -282,7 +284,7 @@ struct TwoPeriods {
 }
 
 impl Responses {
-    fn plus(mut self, other: &Self) -> Self {
+    pub(super) fn add(&mut self, other: &Self) {
         for (disposition, n) in &other.dispositions {
             *self.dispositions.entry(*disposition).or_default() += n;
         }
@@ -294,7 +296,6 @@ impl Responses {
         sum.asked += more.asked;
         sum.responded += more.responded;
         sum.complete += more.complete;
-        self
     }
 }
 
@@ -307,7 +308,8 @@ impl Page {
         let now = self.sum(origin, &self.period.weeks());
         let before = self.sum(origin, &self.period.previous().weeks());
         let own = self.responses.iter().filter(|((_, of), _)| *of == origin);
-        let responses = own.fold(Responses::default(), |sum, (_, one)| sum.plus(one));
+        let mut responses = Responses::default();
+        own.for_each(|(_, one)| responses.add(one));
         Board { scores: scores(&now, Some(&before)), responses }
     }
 

@@ -156,7 +156,7 @@ pub(super) async fn shown(
     if !over.is_empty() {
         let ends = (over.start().number(), over.end().number());
         let key = (Grain::Weeks, of.part, of.survey.cloned(), ends);
-        shown.past = Some(closed.get(store, key, by_week(&over)).await?);
+        shown.past = Some(closed.0.0.get(store, key, by_week(&over)).await?);
     }
     Ok(shown)
 }
@@ -172,13 +172,17 @@ fn parted(weeks: &RangeInclusive<Week>, now: Timestamp) -> (RangeInclusive<Week>
     (*weeks.start()..=open.plus(-1).min(*weeks.end()), open.max(*weeks.start())..=*weeks.end())
 }
 
-/// Sums over weeks that are over: as a rule nothing is added to them any more, so they are read once. Names in them change
-/// only by erasing an agent, for which the service is stopped.
+/// What is known of weeks that are over: as a rule nothing is added to them any more, so they are read once. Names in them
+/// change only by erasing an agent, for which the service is stopped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Closed(Arc<Mutex<Kept>>);
+pub(super) struct Closed(Arc<(Past<Shown>, Past<Outcomes>)>);
 
-/// At which count of changes to the past they were read, and what.
-type Kept = (u64, HashMap<ClosedKey, Arc<Shown>>);
+/// How calls came out, by name and origin.
+pub(super) type Outcomes = BTreeMap<(String, Origin), Responses>;
+
+/// What was read of the past, and at which count of changes to it.
+#[derive(Debug)]
+struct Past<T>(Mutex<(u64, HashMap<ClosedKey, Arc<T>>)>);
 
 /// By what, of what part and survey, and the first and last week or day.
 type ClosedKey = (Grain, Part, Option<SurveyId>, (i64, i64));
@@ -194,14 +198,20 @@ enum Grain {
 /// Sums that are kept; with more, all are read anew.
 const CLOSED_MAX: usize = 64;
 
-impl Closed {
+impl<T> Default for Past<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Past<T> {
     /// What is kept under this key, else what is read now.
     async fn get(
         &self,
         store: &Store,
         key: ClosedKey,
-        read: impl Future<Output = Result<Shown, StoreError>>,
-    ) -> Result<Arc<Shown>, StoreError> {
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Arc<T>, StoreError> {
         let version = store.past_changes();
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known =
@@ -239,7 +249,7 @@ pub(super) async fn shown_sums(
             };
             let ends = (over.start().number(), over.end().number());
             let key = (Grain::Period, of.part, of.survey.cloned(), ends);
-            shown.take_in(&*closed.get(store, key, read).await?, at);
+            shown.take_in(&*closed.0.0.get(store, key, read).await?, at);
         }
         if !rest.is_empty() {
             shown.read(store.views(), of, &rest, &at.to_string(), "").await?;
@@ -263,7 +273,7 @@ pub(super) async fn shown_days(
         if rest.is_empty() { Shown::default() } else { read_days(store.views(), survey, &rest).await? };
     if !over.is_empty() {
         let key = (Grain::Days, Part::All, survey.cloned(), (*over.start(), *over.end()));
-        shown.past = Some(closed.get(store, key, read_days(store.views(), survey, &over)).await?);
+        shown.past = Some(closed.0.0.get(store, key, read_days(store.views(), survey, &over)).await?);
     }
     Ok(shown)
 }
@@ -286,12 +296,31 @@ async fn read_days(
     Ok(shown)
 }
 
-/// How calls came out, by name and origin.
+/// How calls came out. What came of those of all agents and queues is kept where their week is over.
 pub(super) async fn responses(
-    views: &Views,
+    store: &Store,
+    closed: &Closed,
     of: Of<'_>,
     weeks: &RangeInclusive<Week>,
-) -> Result<BTreeMap<(String, Origin), Responses>, StoreError> {
+    now: Timestamp,
+) -> Result<Outcomes, StoreError> {
+    if of.name.is_some() {
+        return outcomes(store.views(), of, weeks).await;
+    }
+    let (over, rest) = parted(weeks, now);
+    let mut all = if rest.is_empty() { Outcomes::new() } else { outcomes(store.views(), of, &rest).await? };
+    if !over.is_empty() {
+        let ends = (over.start().number(), over.end().number());
+        let key = (Grain::Period, of.part, of.survey.cloned(), ends);
+        let past = closed.0.1.get(store, key, outcomes(store.views(), of, &over)).await?;
+        for (key, responses) in &*past {
+            all.entry(key.clone()).or_default().add(responses);
+        }
+    }
+    Ok(all)
+}
+
+async fn outcomes(views: &Views, of: Of<'_>, weeks: &RangeInclusive<Week>) -> Result<Outcomes, StoreError> {
     let wheres = wheres(of);
     let text = format!(
         "SELECT name, origin, survey, disposition, stage, CAST(SUM(n) AS BIGINT) AS n FROM calls_weeks{wheres} \
@@ -299,7 +328,7 @@ pub(super) async fn responses(
         list(weeks)
     );
     let rows = wheres.bind(text).fetch_all(views.pool()).await.map_err(read_error)?;
-    let mut all: BTreeMap<(String, Origin), Responses> = BTreeMap::new();
+    let mut all = Outcomes::new();
     for row in &rows {
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
         let own = all.entry((get(row, "name")?, parse(row, "origin")?)).or_default();

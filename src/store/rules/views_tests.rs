@@ -169,6 +169,10 @@ async fn tables_show_teams_queues_origins_and_the_way() {
             Origin::Sampled,
         )
         .await;
+        let all = results.overview(&supervisor, Slice::of(past)).await.unwrap().board.responses;
+        let agents = results.agents(&supervisor, Slice::of(past)).await.unwrap();
+        let complete = [&all, &agents.rows[0].board.responses].map(|responses| responses.funnel.complete);
+        assert_eq!(complete, [n as u64 + 1; 2], "calls count at once, answers in whole tiles");
     }
     assert_eq!((of_anna().await, of_anna().await), (5, 5));
     assert_eq!((of_all().await, of_all().await), ((5, 1, 1), (5, 1, 1)));
