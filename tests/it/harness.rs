@@ -288,6 +288,22 @@ impl App {
     }
 }
 
+/// The story of the call with this reference; empty where there is none.
+pub(crate) fn story(app: &App, name: &str) -> String {
+    let id = app.ask(&["calls", "--csv", "--columns", "id", "--call-ref", name]);
+    id.lines().nth(1).map(|id| app.ask(&["calls", id])).unwrap_or_default()
+}
+
+/// Checks that these words come in this order.
+#[track_caller]
+pub(crate) fn tells(story: &str, parts: &[&str]) {
+    let mut rest = story;
+    for part in parts {
+        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} where it should be in\n{story}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
 impl Drop for App {
     fn drop(&mut self) {
         if self.child.try_wait().ok().flatten().is_none() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::caller::{Caller, at, call};
-use crate::harness::{App, config};
+use crate::harness::{App, config, story, tells};
 
 /// A number that stands nowhere but in these calls.
 const NUMBER: &str = "+31987650123";
@@ -29,21 +29,6 @@ fn all_well(app: &App, callers: impl IntoIterator<Item = Caller>) {
     for (name, end) in ends {
         let (said, problem) = (String::from_utf8_lossy(&end.stdout), String::from_utf8_lossy(&end.stderr));
         assert!(end.status.success(), "{name}: {problem}{said}\n{}\n{}", story(app, &name), app.log());
-    }
-}
-
-/// The story of the one call with this reference.
-fn story(app: &App, name: &str) -> String {
-    let id = app.ask(&["calls", "--csv", "--columns", "id", "--call-ref", name]);
-    id.lines().nth(1).map(|id| app.ask(&["calls", id])).unwrap_or_default()
-}
-
-/// Whether these words come in this order.
-fn tells(story: &str, parts: &[&str]) {
-    let mut rest = story;
-    for part in parts {
-        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} where it should be in\n{story}"));
-        rest = &rest[at + part.len()..];
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::caller::{Caller, at, call};
-use crate::harness::{App, config, repository};
+use crate::harness::{App, config, repository, story, tells};
 
 /// The test configuration with ears.
 pub(crate) fn listening() -> String {
@@ -43,20 +43,6 @@ pub(crate) fn row(app: &App, name: &str) -> String {
         rows.iter().any(|row| row.starts_with(&format!("{name},")) && !row.ends_with(','))
     });
     rows.into_iter().find(|row| row.starts_with(&format!("{name},"))).unwrap_or_default()
-}
-
-pub(crate) fn story(app: &App, name: &str) -> String {
-    let id = app.ask(&["calls", "--csv", "--columns", "id", "--call-ref", name]);
-    id.lines().nth(1).map(|id| app.ask(&["calls", id])).unwrap_or_default()
-}
-
-#[track_caller]
-pub(crate) fn tells(story: &str, parts: &[&str]) {
-    let mut rest = story;
-    for part in parts {
-        let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} where it should be in\n{story}"));
-        rest = &rest[at + part.len()..];
-    }
 }
 
 #[test]

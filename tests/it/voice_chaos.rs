@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::caller::Caller;
-use crate::harness::{App, PATIENCE};
-use crate::voice::{bye, listening, press, recognisers, say, speaker, story};
+use crate::harness::{App, PATIENCE, story};
+use crate::voice::{bye, listening, press, recognisers, say, speaker};
 
 /// Callers at once.
 const CALLERS: usize = 50;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::harness::site::Site;
-use crate::harness::{App, repository};
-use crate::voice::{bye, listening, press, say, speaker, story, tells};
+use crate::harness::{App, repository, story, tells};
+use crate::voice::{bye, listening, press, say, speaker};
 
 /// What callers say in `maybe`: "Well, it was raining the whole afternoon, and then the bus was late."
 const KEY_WORDS: &str = "key_words = { opening = [\"well\"], price = [\"expensive\"] }";

@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use crate::harness::{App, config, surveys};
-use crate::voice::{bye, listening, row, say, speaker, story, tells};
+use crate::harness::{App, config, story, surveys, tells};
+use crate::voice::{bye, listening, row, say, speaker};
 
 fn both(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat()
