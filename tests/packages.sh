@@ -23,10 +23,6 @@ for program in "${!why[@]}"; do
     fi
 done
 if ! python3 -c 'import ensurepip' 2>/dev/null; then
-    echo "tests need python3-venv: a place of their own for Python packages"
-    missing+=(python3-venv)
-fi
-if ! python3 -c "import ensurepip" 2>/dev/null; then
     echo "tests need python3-venv: a place of its own for schemathesis"
     missing+=(python3-venv)
 fi

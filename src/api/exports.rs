@@ -1,11 +1,14 @@
 //! All responses of a filter as a file: CSV, NDJSON, XLSX.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::{Query, QueryRejection};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -13,7 +16,8 @@ use super::auth::Bearer;
 use super::responses::{Held, Wanted, note};
 use super::{Problem, xlsx};
 use crate::access::Scope;
-use crate::store::{CallFilter, StoreError, Views};
+use crate::call::Shared;
+use crate::store::{CallFilter, StoreError};
 use crate::web::WebState;
 use crate::web::csv::{guard, lines as csv_of};
 
@@ -90,9 +94,9 @@ async fn begin(
     let filter = wanted.filter()?;
     note(state, bearer, what, &wanted).await?;
     let (pages, rows) = mpsc::channel(CHUNKS_MAX);
-    let views = state.parts.store.views().clone();
+    let parts = Arc::clone(&state.parts);
     tokio::spawn(async move {
-        if let Err(cause) = read(&views, filter, &pages).await {
+        if let Err(cause) = read(&parts, filter, &pages).await {
             tracing::error!(%cause, "An export was cut off");
             // Who has left needs no word of it.
             pages.send(Err(cause)).await.ok();
@@ -101,14 +105,18 @@ async fn begin(
     Ok(rows)
 }
 
+/// Reads page after page. While calls run it rests after each for as long as that took: whoever exports can wait, and
+/// cores that are never idle wake late for audio, whatever its priority.
 async fn read(
-    views: &Views,
+    parts: &Shared,
     mut filter: CallFilter,
     pages: &mpsc::Sender<Result<Vec<Held>, StoreError>>,
 ) -> Result<(), StoreError> {
     filter.limit = Some(PAGE);
     loop {
-        let calls = views.calls(&filter).await?;
+        let began = Instant::now();
+        let calls = parts.store.views().calls(&filter).await?;
+        let took = began.elapsed();
         let full = calls.len() == PAGE as usize;
         filter.after = calls.last().map(|call| call.id);
         let page: Vec<Held> = calls.into_iter().map(Held::from).collect();
@@ -117,6 +125,9 @@ async fn read(
         }
         if !full {
             return Ok(());
+        }
+        if parts.running.count() > 0 {
+            tokio::time::sleep(took).await;
         }
     }
 }
