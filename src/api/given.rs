@@ -24,6 +24,19 @@ pub(super) fn named<T: FromStr<Err: Display>>(name: &str, text: Option<&str>) ->
     text.map(|text| text.parse().map_err(|error| Problem::wrong(format!("{name}: {error}")))).transpose()
 }
 
+/// A text that was sent as one of a few names.
+pub(super) fn listed<T: Copy>(
+    name: &str,
+    text: Option<&str>,
+    all: &[T],
+    as_str: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let known = all.iter().copied().find(|one| as_str(*one) == text);
+    let names = || all.iter().map(|one| as_str(*one)).collect::<Vec<_>>().join(", ");
+    known.map(Some).ok_or_else(|| Problem::wrong(format!("{name}: is one of {}", names())))
+}
+
 /// How many rows a page has.
 pub(super) fn limit(wanted: Option<u32>) -> Result<u32, Problem> {
     let limit = wanted.unwrap_or(PAGE);

@@ -145,6 +145,7 @@ pub fn router(web: WebState) -> Router {
         .routes(routes!(surveys::list))
         .routes(routes!(reports::one))
         .routes(routes!(responses::list))
+        .routes(routes!(responses::one))
         .routes(routes!(exports::csv))
         .routes(routes!(exports::ndjson))
         .routes(routes!(exports::xlsx))

@@ -1,7 +1,7 @@
 //! Single responses, in pages.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum_extra::extract::Query;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,17 +9,19 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
 use super::auth::Bearer;
-use super::given::{limit, named, time};
+use super::given::{limit, listed, named, time};
 use crate::access::Scope;
-use crate::domain::{CallId, Role};
-use crate::store::{CallFilter, CallSummary, Note};
+use crate::domain::{self, AnswerValue, CallId, Disposition, Origin, Period, Role, midnight_us};
+use crate::store::{CallFilter, GivenAnswer, Note, Response};
 use crate::web::{WebState, cut};
 
-/// Which responses.
+/// Which responses. All that is set must hold.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// Offered in this week (2026-W47), month (2026-11) or quarter (2026-Q4); instead of `from` and `to`.
+    period: Option<String>,
     /// Offered at this time or later, RFC 3339.
     from: Option<String>,
     /// Offered before this time, RFC 3339.
@@ -30,6 +32,12 @@ pub(super) struct Wanted {
     queue: Option<String>,
     /// With this survey.
     survey: Option<String>,
+    /// Of this origin: sampled, agent, mystery or test.
+    origin: Option<String>,
+    /// That came out so: not_selected, not_transferred, complete, partial, break_off, refused, no_answer or failed.
+    disposition: Option<String>,
+    /// With this reference of the contact centre.
+    call_ref: Option<String>,
     /// The page after this key, as `next` of the page before gave it.
     after: Option<String>,
     /// At most so many: 1-1000, 100 by default.
@@ -41,15 +49,49 @@ impl Wanted {
         let time = |name: &str, text: &Option<String>| {
             named::<Timestamp>(name, text.as_deref()).map(|at| at.map(|at| at.as_microsecond()))
         };
+        let (mut from_us, mut to_us) = (time("from", &self.from)?, time("to", &self.to)?);
+        if let Some(period) = named::<Period>("period", self.period.as_deref())? {
+            if from_us.is_some() || to_us.is_some() {
+                return Err(Problem::wrong("period: goes without from and to"));
+            }
+            (from_us, to_us) = (midnight_us(period.first_day()), midnight_us(period.next().first_day()));
+        }
         Ok(CallFilter {
-            from_us: time("from", &self.from)?,
-            to_us: time("to", &self.to)?,
+            from_us,
+            to_us,
             agent: named("agent", self.agent.as_deref())?,
             queue: named("queue", self.queue.as_deref())?,
             survey: named("survey", self.survey.as_deref())?,
+            origin: listed("origin", self.origin.as_deref(), &Origin::ALL, Origin::as_str)?,
+            disposition: listed(
+                "disposition",
+                self.disposition.as_deref(),
+                &Disposition::ALL,
+                Disposition::as_str,
+            )?,
+            call_ref: named("call_ref", self.call_ref.as_deref())?,
             after: named::<CallId>("after", self.after.as_deref())?,
             ..CallFilter::default()
         })
+    }
+
+    /// What was asked for, as the audit log tells it.
+    pub(super) fn described(&self) -> String {
+        let parts = [
+            ("period", &self.period),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("agent", &self.agent),
+            ("queue", &self.queue),
+            ("survey", &self.survey),
+            ("origin", &self.origin),
+            ("disposition", &self.disposition),
+            ("call_ref", &self.call_ref),
+            ("after", &self.after),
+        ];
+        let set = parts.iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+        let set = set.collect::<Vec<_>>().join(" ");
+        if set.is_empty() { "all".to_owned() } else { set }
     }
 }
 
@@ -57,29 +99,70 @@ impl Wanted {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Held {
     /// The call.
-    pub(super) id: String,
+    id: String,
     /// When it was offered, RFC 3339.
-    pub(super) offered: String,
+    offered: String,
     /// The contact centre's reference.
-    pub(super) call_ref: Option<String>,
+    call_ref: Option<String>,
     /// The agent.
-    pub(super) agent: Option<String>,
+    agent: Option<String>,
     /// The queue.
-    pub(super) queue: Option<String>,
+    queue: Option<String>,
     /// The survey.
-    pub(super) survey: Option<String>,
+    survey: Option<String>,
     /// Its version.
-    pub(super) version: Option<i64>,
+    version: Option<i64>,
     /// Where it comes from: sampled, agent, mystery or test.
-    pub(super) origin: Option<String>,
+    origin: Option<String>,
     /// How it counts; none while the call runs.
-    pub(super) disposition: Option<String>,
-    /// The values in order.
-    pub(super) answers: Vec<String>,
+    disposition: Option<String>,
+    /// The answers in the order of answering.
+    answers: Vec<Given>,
 }
 
-impl From<CallSummary> for Held {
-    fn from(call: CallSummary) -> Self {
+/// One answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Given {
+    /// The question, by its name in the survey.
+    question: String,
+    /// What it measures: csat, nps, ces, fcr, yes_no or menu.
+    kind: &'static str,
+    /// A number for ratings (csat, nps, ces), true or false for yes and no (fcr, yes_no), the label of a choice (menu).
+    value: Value,
+    /// How it was given: key, voice (sure enough to be taken at once), or voice_confirmed (asked back).
+    given_by: GivenBy,
+    /// When, RFC 3339.
+    at: String,
+    /// Milliseconds from the start of the question to the answer.
+    took_ms: i64,
+}
+
+/// What was answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Value {
+    /// A number on the question's scale.
+    Rating(i16),
+    /// Yes or no.
+    YesNo(bool),
+    /// A label.
+    Choice(String),
+}
+
+/// How an answer was given.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GivenBy {
+    /// By key.
+    Key,
+    /// By voice, sure enough to be taken at once.
+    Voice,
+    /// By voice, and confirmed by the caller.
+    VoiceConfirmed,
+}
+
+impl From<Response> for Held {
+    fn from(Response { call, answers }: Response) -> Self {
         Self {
             id: call.id.to_string(),
             offered: time(call.offered_us),
@@ -90,7 +173,28 @@ impl From<CallSummary> for Held {
             version: call.version,
             origin: call.origin,
             disposition: call.disposition,
-            answers: call.answers.split_whitespace().map(str::to_owned).collect(),
+            answers: answers.into_iter().map(Given::from).collect(),
+        }
+    }
+}
+
+impl From<GivenAnswer> for Given {
+    fn from(answer: GivenAnswer) -> Self {
+        Self {
+            question: answer.question,
+            kind: answer.kind.as_str(),
+            value: match answer.value {
+                AnswerValue::Rating(value) => Value::Rating(value),
+                AnswerValue::YesNo(value) => Value::YesNo(value),
+                AnswerValue::Choice(label) => Value::Choice(label),
+            },
+            given_by: match answer.given_by {
+                domain::GivenBy::Key => GivenBy::Key,
+                domain::GivenBy::Voice => GivenBy::Voice,
+                domain::GivenBy::VoiceConfirmed => GivenBy::VoiceConfirmed,
+            },
+            at: time(answer.at_us),
+            took_ms: answer.took_ms,
         }
     }
 }
@@ -118,11 +222,28 @@ pub(super) async fn list(
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
     let limit = limit(wanted.limit)?;
     let filter = CallFilter { limit: Some(limit + 1), ..wanted.filter()? };
-    note(&state, &bearer, "api responses", &wanted).await?;
-    let mut calls = state.parts.store.views().calls(&filter).await?;
+    note(&state, &bearer, "api responses", wanted.described()).await?;
+    let mut calls = state.parts.store.views().responses(&filter).await?;
     let more = cut(&mut calls, limit);
-    let next = calls.last().filter(|_| more).map(|call| call.id.to_string());
+    let next = calls.last().filter(|_| more).map(|response| response.call.id.to_string());
     Ok(Json(Page { items: calls.into_iter().map(Held::from).collect(), next }))
+}
+
+/// Gives one response.
+#[utoipa::path(
+    get, path = "/api/v1/responses/{id}", tag = "responses", params(("id" = String, Path, description = "The call")),
+    security(("token" = ["responses:read"])), responses((status = 200, body = Held), super::ReadProblems)
+)]
+pub(super) async fn one(
+    State(state): State<WebState>,
+    bearer: Bearer,
+    Path(id): Path<String>,
+) -> Result<Json<Held>, Problem> {
+    bearer.may(Scope::Responses)?;
+    let call = CallId(super::id(&id)?);
+    note(&state, &bearer, "api responses", call.to_string()).await?;
+    let response = state.parts.store.views().response(call).await?.ok_or_else(super::no_such)?;
+    Ok(Json(Held::from(response)))
 }
 
 /// Puts the look on record; without that nothing is shown.
@@ -130,18 +251,8 @@ pub(super) async fn note(
     state: &WebState,
     bearer: &Bearer,
     what: &'static str,
-    wanted: &Wanted,
+    scope: String,
 ) -> Result<(), Problem> {
-    let parts = [
-        ("from", &wanted.from),
-        ("to", &wanted.to),
-        ("agent", &wanted.agent),
-        ("queue", &wanted.queue),
-        ("survey", &wanted.survey),
-        ("after", &wanted.after),
-    ];
-    let set = parts.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
-    let scope = set.collect::<Vec<_>>().join(" ");
     let note = Note::of(&bearer.viewer(Role::Quality), what, scope, &bearer.0.name);
     state.parts.store.note(note).await?;
     Ok(())

@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use rust_xlsxwriter::{Format, Workbook, XlsxError};
+use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Problem;
-use super::exports::{CHUNKS_MAX, COLUMNS, cells};
-use super::responses::Held;
 use crate::store::StoreError;
+use crate::web::csv::guard;
+use crate::web::exports::{CHUNKS_MAX, Cell, Columns, Pages};
 
 /// Rows of a sheet: what the format allows, less the header.
 const ROWS_MAX: u32 = 1_048_575;
 /// Spreadsheets that are put together at once; more are told to come again.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
+/// The column of times, which shows nothing where it is too narrow.
+const TIMES: u16 = 1;
 /// Octets of a chunk.
 const CHUNK: usize = 64 * 1024;
 
@@ -36,15 +38,12 @@ enum Fault {
 
 /// Writes all rows into a file that has no name and goes with its last reader. It may be large and tells of calls, so it
 /// lies where the database does.
-pub(super) async fn write(
-    rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>,
-    scratch: PathBuf,
-) -> Result<File, Problem> {
+pub(super) async fn write(columns: Columns, rows: Pages, scratch: PathBuf) -> Result<File, Problem> {
     let Ok(_one) = AT_ONCE.try_acquire() else {
         let detail = "other spreadsheets are being made; CSV can be had at once".to_owned();
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
     };
-    let written = tokio::task::spawn_blocking(move || fill(rows, &scratch)).await;
+    let written = tokio::task::spawn_blocking(move || fill(&columns, rows, &scratch)).await;
     let fault = match written {
         Ok(Ok(file)) => return Ok(file),
         Ok(Err(fault)) => fault.to_string(),
@@ -54,16 +53,17 @@ pub(super) async fn write(
     Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, None))
 }
 
-fn fill(mut rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>, scratch: &Path) -> Result<File, Fault> {
+fn fill(columns: &Columns, mut rows: Pages, scratch: &Path) -> Result<File, Fault> {
     let mut book = Workbook::new();
     book.set_tempdir(scratch)?;
-    let bold = Format::new().set_bold();
+    let (bold, time) = (Format::new().set_bold(), Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"));
     let mut page = rows.blocking_recv().transpose()?.unwrap_or_default().into_iter();
     loop {
         let sheet = book.add_worksheet_with_constant_memory()?;
-        for (column, name) in (0..).zip(COLUMNS) {
+        for (column, name) in (0..).zip(columns.names()) {
             sheet.write_string_with_format(0, column, name, &bold)?;
         }
+        sheet.set_column_width(TIMES, 19)?;
         sheet.set_freeze_panes(1, 0)?;
         let mut row = 1;
         while row <= ROWS_MAX {
@@ -74,8 +74,8 @@ fn fill(mut rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>, scratch: &Path)
                 }
                 continue;
             };
-            for (column, cell) in (0..).zip(cells(&call)) {
-                sheet.write_string(row, column, cell)?;
+            for (column, cell) in (0..).zip(columns.cells(&call)) {
+                put(sheet, (row, column), cell, &time)?;
             }
             row += 1;
         }
@@ -87,6 +87,29 @@ fn fill(mut rows: mpsc::Receiver<Result<Vec<Held>, StoreError>>, scratch: &Path)
     book.save_to_writer(&mut file)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
+}
+
+/// Writes one cell as what it is.
+fn put(sheet: &mut Worksheet, (row, column): (u32, u16), cell: Cell, time: &Format) -> Result<(), XlsxError> {
+    match cell {
+        Cell::Empty => {}
+        Cell::Text(text) => drop(sheet.write_string(row, column, guard(&text))?),
+        #[expect(clippy::cast_precision_loss, reason = "versions and ratings are small")]
+        Cell::Number(number) => drop(sheet.write_number(row, column, number as f64)?),
+        Cell::Truth(truth) => drop(sheet.write_boolean(row, column, truth)?),
+        Cell::Time(us) => drop(sheet.write_number_with_format(row, column, serial(us), time)?),
+    }
+    Ok(())
+}
+
+/// A time as spreadsheets count it: days since the last one of 1899.
+fn serial(us: i64) -> f64 {
+    /// From there to 1970.
+    const EPOCH: f64 = 25_569.0;
+    const DAY_US: f64 = 86_400_000_000.0;
+    #[expect(clippy::cast_precision_loss, reason = "53 bits hold the microseconds of 285 years")]
+    let us = us as f64;
+    EPOCH + us / DAY_US
 }
 
 /// The file, a chunk at a time.
@@ -121,11 +144,18 @@ mod tests {
     fn a_sheet_is_put_together_in_the_folder_for_it_and_leaves_nothing_there() {
         let folder = tempfile::tempdir().unwrap();
         let none = || mpsc::channel(1).1;
-        assert!(fill(none(), &folder.path().join("gone")).is_err(), "not anywhere else");
-        let mut file = fill(none(), folder.path()).unwrap();
+        let columns = Columns::default();
+        assert!(fill(&columns, none(), &folder.path().join("gone")).is_err(), "not anywhere else");
+        let mut file = fill(&columns, none(), folder.path()).unwrap();
         let mut begin = [0; 2];
         file.read_exact(&mut begin).unwrap();
         assert_eq!(begin, *b"PK");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn times_are_those_of_spreadsheets() {
+        let noon: jiff::Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        assert_eq!(serial(noon.as_microsecond()), 46_348.5);
     }
 }

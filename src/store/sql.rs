@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteArguments;
 
 use super::project::{AnswerKey, AnswerRow, CallRow, OutcomeKey, day_text, name};
 use super::statement::{Statement, statements};
-use crate::domain::{Better, CallId, Entry};
+use crate::domain::{AnswerValue, Better, CallId, Entry, QuestionKind};
 
 /// A query with its values so far.
 pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
@@ -204,5 +204,20 @@ pub(super) fn better(better: Better) -> &'static str {
     match better {
         Better::Higher => "higher",
         Better::Lower => "lower",
+    }
+}
+
+/// A value of `answers` as it was before it became text; `None` for one that no question of this kind has.
+pub(super) fn answer_value(kind: QuestionKind, text: &str) -> Option<AnswerValue> {
+    match kind {
+        QuestionKind::Csat | QuestionKind::Nps | QuestionKind::Ces => {
+            text.parse().ok().map(AnswerValue::Rating)
+        }
+        QuestionKind::Fcr | QuestionKind::YesNo => match text {
+            "yes" => Some(AnswerValue::YesNo(true)),
+            "no" => Some(AnswerValue::YesNo(false)),
+            _ => None,
+        },
+        QuestionKind::Menu | QuestionKind::Comment => Some(AnswerValue::Choice(text.to_owned())),
     }
 }

@@ -3,6 +3,7 @@
 //! What anybody may see is decided below, in the store, by the type of the view; here it is only found out who asks.
 
 pub mod csv;
+pub mod exports;
 mod fragments;
 mod listen;
 mod oidc;

@@ -10,10 +10,11 @@ use crate::harness::App;
 use crate::web_client::{ask, get, open, post, start, token};
 
 /// Every endpoint, the scope that opens it, and what a good token gets: method and path, body, status.
-const ENDPOINTS: [(&str, &str, &str, u16); 19] = [
+const ENDPOINTS: [(&str, &str, &str, u16); 20] = [
     ("GET /api/v1/surveys", "reports:read", "", 200),
     ("GET /api/v1/reports/overview?period=2026-W47", "reports:read", "", 200),
     ("GET /api/v1/responses", "responses:read", "", 200),
+    ("GET /api/v1/responses/01a00000-0000-7000-8000-000000000000", "responses:read", "", 404),
     ("GET /api/v1/exports/responses.csv", "responses:read", "", 200),
     ("GET /api/v1/exports/responses.ndjson", "responses:read", "", 200),
     ("GET /api/v1/exports/responses.xlsx", "responses:read", "", 200),
@@ -127,7 +128,7 @@ fn responses_in_pages_and_as_exports() {
         assert_eq!(reply.status, 200, "{}", reply.text());
         let page = reply.json();
         for item in page["items"].as_array().expect("items") {
-            assert_eq!((&item["answers"][0], &item["disposition"]), (&"4".into(), &"complete".into()));
+            assert_eq!((&item["answers"][0]["value"], &item["disposition"]), (&json!(4), &json!("complete")));
             refs.push(item["call_ref"].as_str().expect("a reference").to_owned());
         }
         match page["next"].as_str() {
@@ -149,10 +150,89 @@ fn responses_in_pages_and_as_exports() {
     let sheet = sheet_of(&get(api, "/api/v1/exports/responses.xlsx", &token).body);
     assert_eq!(sheet.matches("<row ").count(), 4);
     assert!(sheet.contains("'=1+2") && !sheet.contains("<f>"), "{sheet}");
-    for wrong in ["limit=0", "limit=5000", "from=yesterday", "colour=red", "after=x"] {
+    for wrong in [
+        "limit=0",
+        "limit=5000",
+        "from=yesterday",
+        "colour=red",
+        "after=x",
+        "origin=mars",
+        "disposition=good",
+        "period=soon",
+        "period=2026-11&from=2026-11-01T00:00:00Z",
+    ] {
         let reply = get(api, &format!("/api/v1/responses?{wrong}"), &token);
         assert_eq!(reply.status, 400, "{wrong}: {}", reply.text());
     }
+}
+
+#[test]
+fn each_value_says_which_question_it_answers() {
+    let (app, api) = start("");
+    let agent = ["--header", "X-Agent-Id: anna"];
+    let service = "quiet 2s; press 4; quiet 2s; press 1; quiet 2s; press 1; quiet 2s; press 9; bye";
+    let callers = [
+        call(&at(&app, "service"), "call-1", service, &agent),
+        call(&at(&app, "short"), "call-2", "quiet 2s; press 3; bye", &[]),
+    ];
+    callers.into_iter().for_each(|caller| drop(caller.well()));
+    app.wait_for_calls("disposition", |rows| rows.iter().filter(|row| *row == "complete").count() == 2);
+    let token = token(&app, "bi", "responses:read");
+    let found = |query: &str| {
+        let page = get(api, &format!("/api/v1/responses?{query}"), &token).json();
+        let refs = page["items"].as_array().expect("items").iter().map(|item| item["call_ref"].clone());
+        refs.map(|name| name.as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("call_ref=call-1"), ["call-1"]);
+    assert_eq!(found("survey=short&origin=sampled&disposition=complete"), ["call-2"]);
+    for none in ["origin=test", "disposition=partial", "period=2001-W01", "call_ref=other"] {
+        assert_eq!(found(none), [""; 0], "{none}");
+    }
+    let now = jiff::Timestamp::now().strftime("%G-W%V").to_string();
+    assert!(!found(&format!("period={now}&agent=anna")).is_empty());
+
+    let page = get(api, "/api/v1/responses?call_ref=call-1", &token).json();
+    let told =
+        |answer: &Value| json!([answer["question"], answer["kind"], answer["value"], answer["given_by"]]);
+    let answers: Vec<Value> =
+        page["items"][0]["answers"].as_array().expect("answers").iter().map(told).collect();
+    let expected = [
+        json!(["effort", "ces", 4, "key"]),
+        json!(["why", "menu", "repeat", "key"]),
+        json!(["resolved", "fcr", true, "key"]),
+        json!(["recommend", "nps", 9, "key"]),
+    ];
+    assert_eq!(answers, expected);
+    let first = &page["items"][0]["answers"][0];
+    assert!(first["took_ms"].as_u64().is_some_and(|ms| ms > 0), "{first}");
+    assert!(first["at"].as_str().is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok()), "{first}");
+    let id = page["items"][0]["id"].as_str().expect("an id");
+    assert_eq!(get(api, &format!("/api/v1/responses/{id}"), &token).json(), page["items"][0]);
+
+    let head = "id,offered,call_ref,agent,queue,survey,version,origin,disposition";
+    let reply = get(api, "/api/v1/exports/responses.csv", &token);
+    assert_eq!(reply.header("content-disposition"), "attachment; filename=\"responses.csv\"");
+    let csv = reply.text();
+    let questions = "answer.effort,answer.why,answer.resolved,answer.recommend";
+    assert_eq!(csv.lines().next(), Some(&*format!("{head},{questions},answer.satisfaction")));
+    let row = |name: &str| csv.lines().find(|line| line.contains(name)).expect("a row").to_owned();
+    assert!(row("call-1").ends_with(",4,repeat,true,9,"), "{csv}");
+    assert!(row("call-2").ends_with(",,,,,3"), "{csv}");
+    let narrow = get(api, "/api/v1/exports/responses.csv?survey=short", &token).text();
+    assert_eq!(narrow.lines().next(), Some(&*format!("{head},answer.satisfaction")));
+    let lines = get(api, "/api/v1/exports/responses.ndjson?call_ref=call-1", &token);
+    assert_eq!(lines.header("content-disposition"), "attachment; filename=\"responses.ndjson\"");
+    assert_eq!(lines.json(), page["items"][0]);
+    let sheet = sheet_of(&get(api, "/api/v1/exports/responses.xlsx?call_ref=call-1", &token).body);
+    let cell = |name: &str| {
+        let rest = sheet.split(&format!("<c r=\"{name}\"")).nth(1).expect("a cell");
+        rest.split("</c>").next().unwrap_or_default().to_owned()
+    };
+    assert!(cell("J2").contains("<v>4</v>") && !cell("J2").contains("t="), "a number: {}", cell("J2"));
+    assert!(cell("L2").contains("t=\"b\"") && cell("L2").contains("<v>1</v>"), "a truth: {}", cell("L2"));
+    assert!(cell("B2").contains("s=\"") && cell("B2").contains("<v>4"), "a date: {}", cell("B2"));
+    let log = app.ask(&["audit", "list"]);
+    assert!(log.contains(id) && log.contains("call_ref call-1"), "{log}");
 }
 
 #[test]
