@@ -5,6 +5,7 @@ mod agents;
 mod assets;
 mod audit;
 mod board;
+mod call;
 mod calls;
 mod charts;
 mod export;
@@ -64,8 +65,8 @@ pub fn router(state: WebState) -> Router {
         .route("/running/stream", get(running::stream))
         .route("/my-weeks", get(mine::page))
         .route("/calls", get(calls::ask).post(calls::list))
-        .route("/calls/{call}", get(calls::ask_one).post(calls::one))
-        .route("/calls/{call}/recordings/{recording}", get(calls::recording))
+        .route("/calls/{call}", get(call::ask_one).post(call::one))
+        .route("/calls/{call}/recordings/{recording}", get(call::recording))
         .route("/preview", get(preview::first))
         .route("/preview/{survey}", get(preview::page))
         .route("/preview/sound/{language}/{prompts}", get(preview::sound_of))

@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::board::{self, Bar, ReasonsView};
-use super::calls::{self, Word};
+use super::call::{self, Word};
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::words::{Tongue, moment, spoken};
@@ -60,6 +61,7 @@ struct Comments {
     tr: Tongue,
     action: String,
     reason: String,
+    fault: Option<String>,
     rows: Option<Vec<Row>>,
     next: Option<String>,
 }
@@ -67,7 +69,7 @@ struct Comments {
 /// `GET /why`: what this role may see, or the form that asks for a reason.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
     if ui.viewer.role == Role::Quality {
-        return listing(&ui, String::new(), None);
+        return listing(&ui, String::new(), None, None);
     }
     let view = ui.seen(state.results().why(&ui.viewer, ui.slice()).await)?;
     let tr = ui.tr;
@@ -96,7 +98,13 @@ pub(super) async fn comments(
     Form(wanted): Form<Wanted>,
 ) -> Result<Response, Refusal> {
     ui.only(Role::Quality)?;
-    let reason = calls::reason(&ui, &wanted.reason)?;
+    let reason = match call::reason(&ui, &wanted.reason) {
+        Ok(reason) => reason,
+        Err(fault) => {
+            let page = listing(&ui, wanted.reason, Some(fault), None)?;
+            return Ok((StatusCode::BAD_REQUEST, page).into_response());
+        }
+    };
     let after = match wanted.after.as_str() {
         "" => None,
         key => Some(key_of(key).ok_or_else(|| ui.wrong(&ui.tr.t("comments-after")))?),
@@ -116,7 +124,7 @@ pub(super) async fn comments(
     let last = found.last().filter(|_| more).map(|one| &one.row);
     let next = last.map(|row| format!("{}-{}", row.offered_us, row.recording.0));
     let rows = found.iter().map(|one| row(ui.tr, one)).collect();
-    Ok(listing(&ui, wanted.reason, Some((rows, next)))?.into_response())
+    Ok(listing(&ui, wanted.reason, None, Some((rows, next)))?.into_response())
 }
 
 /// Time and id of the last comment of a page, as the next one is asked for by.
@@ -125,10 +133,15 @@ fn key_of(text: &str) -> Option<(i64, RecordingId)> {
     Some((at_us.parse().ok()?, RecordingId(id.parse().ok()?)))
 }
 
-fn listing(ui: &Ui, reason: String, found: Option<(Vec<Row>, Option<String>)>) -> Answer {
+fn listing(
+    ui: &Ui,
+    reason: String,
+    fault: Option<String>,
+    found: Option<(Vec<Row>, Option<String>)>,
+) -> Answer {
     let (rows, next) = found.map_or((None, None), |(rows, next)| (Some(rows), next));
     let frame = ui.framed(ui.tr.t("page-why"), Surveys::Any, Origins::Any);
-    let page = Comments { frame, tr: ui.tr, action: ui.with(&[]), reason, rows, next };
+    let page = Comments { frame, tr: ui.tr, action: ui.with(&[]), reason, fault, rows, next };
     Ok(Html(page.render()?))
 }
 

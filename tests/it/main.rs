@@ -15,6 +15,7 @@ mod peers;
 mod receivers;
 mod scenario;
 mod seeds;
+mod single_calls;
 mod sip_behaviour;
 mod speech_eval;
 mod speech_fetch;

@@ -202,7 +202,7 @@ fn tables_go_out_as_files_on_record_and_surveys_are_gone_through_by_key() {
     assert!(site.get("/queues.csv", &sue).text().starts_with("queue,offered,responded"));
     assert_eq!((site.get("/agents.csv", &kim).status, site.get("/queues.csv", &adm).status), (403, 403));
     let calls = site.post("/calls", &kim, "reason=complaint+12&as=csv");
-    assert!(calls.text().starts_with("id,offered_utc,agent,"), "{}", calls.text());
+    assert!(calls.text().starts_with("id,offered,call_ref,agent,"), "{}", calls.text());
     assert_eq!(site.post("/calls", &kim, "as=csv").status, 400, "a file wants a reason too");
     let log = site.get("/audit?what=export", &adm).text();
     for scope in ["agents 2026-Q4 origin sampled", "queues ", "calls "] {

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use super::{Denied, Reason, Results, View, ViewError};
 use crate::config::CommentAccess;
 use crate::domain::{CallId, Entry, Fact, HeardWord, RecordingId, Transcription, Viewer};
@@ -56,12 +58,13 @@ impl Results {
         reason: &Reason,
     ) -> Result<Vec<CommentDetail>, ViewError> {
         let CommentFilter { from_us, to_us, survey, origin, after, .. } = filter;
-        let mut scope = format!("from {from_us} to {to_us} origin {}", origin.as_str());
+        let mut scope =
+            format!("from {} to {} origin {}", instant(*from_us), instant(*to_us), origin.as_str());
         if let Some(survey) = survey {
             scope += &format!(" survey {survey}");
         }
         if let Some((at_us, recording)) = after {
-            scope += &format!(" after {at_us} {recording}");
+            scope += &format!(" after {} {recording}", instant(*at_us));
         }
         if self.policy.comments == CommentAccess::Nobody {
             super::allowed(viewer, View::Comments)?;
@@ -104,6 +107,22 @@ impl Results {
         self.look_closely(viewer, View::Calls, described(filter), reason.as_str()).await?;
         let limit = Some(filter.limit.unwrap_or(CALLS_MAX).min(CALLS_MAX));
         Ok(self.store.views().calls(&CallFilter { limit, ..filter.clone() }).await?)
+    }
+
+    /// Puts on record that all calls of a filter go out as a file. Who gets an answer may read them, and has how the
+    /// audit log tells of the filter.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn calls_may_go(
+        &self,
+        viewer: &Viewer,
+        filter: &CallFilter,
+        reason: &Reason,
+    ) -> Result<String, ViewError> {
+        let scope = described(filter);
+        self.look_closely(viewer, View::Calls, scope.clone(), reason.as_str()).await?;
+        Ok(scope)
     }
 
     /// One call; `None` when there is no such call.
@@ -153,11 +172,16 @@ impl Results {
     }
 }
 
+/// A time as the audit log tells it.
+fn instant(us: i64) -> String {
+    Timestamp::from_microsecond(us).map_or_else(|_| "ever".to_owned(), |at| at.to_string())
+}
+
 /// A filter as the audit log tells it.
 fn described(filter: &CallFilter) -> String {
     let parts = [
-        ("from", filter.from_us.map(|us| us.to_string())),
-        ("to", filter.to_us.map(|us| us.to_string())),
+        ("from", filter.from_us.map(instant)),
+        ("to", filter.to_us.map(instant)),
         ("agent", filter.agent.as_ref().map(ToString::to_string)),
         ("queue", filter.queue.as_ref().map(ToString::to_string)),
         ("survey", filter.survey.as_ref().map(ToString::to_string)),
