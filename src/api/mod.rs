@@ -6,6 +6,7 @@ mod decisions;
 mod deliveries;
 mod exports;
 mod given;
+mod headers;
 mod limits;
 mod once;
 mod problem;
@@ -140,6 +141,7 @@ fn no_such() -> Problem {
 /// Everything under `/api`.
 pub fn router(web: WebState) -> Router {
     let limits = limits::Limits::new(web.clone());
+    let headers = axum::middleware::from_fn_with_state(web.clone(), headers::put_on);
     let state = ApiState { web, at_work: once::AtWork::default() };
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(surveys::list))
@@ -164,5 +166,5 @@ pub fn router(web: WebState) -> Router {
     problem::name_kind(&mut document);
     let ui = SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document);
     let limited = axum::middleware::from_fn_with_state(limits, limits::limit);
-    router.fallback(problem::nothing_here).layer(limited).with_state(state).merge(ui)
+    router.fallback(problem::nothing_here).layer(limited).with_state(state).merge(ui).layer(headers)
 }

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 const BUSY_S: u64 = 5;
 
 /// The media type of all problems.
-const KIND: &str = "application/problem+json";
+pub(super) const KIND: &str = "application/problem+json";
 
 /// What went wrong, for programs and for people.
 #[derive(Clone, Debug, Serialize, ToSchema)]

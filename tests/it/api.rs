@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::caller::{at, call};
 use crate::harness::App;
-use crate::web_client::{ask, get, open, post, start, token};
+use crate::web_client::{ask, get, open, post, start, status_of, token};
 
 /// Every endpoint, the scope that opens it, and what a good token gets: method and path, body, status.
 const ENDPOINTS: [(&str, &str, &str, u16); 20] = [
@@ -56,17 +56,6 @@ const SCOPES: [&str; 11] = [
     "webhooks:write",
 ];
 
-/// Head of the answer alone: a stream has no end.
-fn status_of(line: &str, api: std::net::SocketAddr, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-    let mut stream = BufReader::new(open(api, line, headers, body));
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        assert!(stream.read_line(&mut head).expect("an answer") > 0, "{line}: {head}");
-    }
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    (status, head.to_lowercase())
-}
-
 #[test]
 fn what_a_token_opens_and_what_it_does_not() {
     let (app, api) = start("[api]\nsource_burst = 1000\n");
@@ -107,8 +96,30 @@ fn what_a_token_opens_and_what_it_does_not() {
     assert_eq!(told, ENDPOINTS.len(), "every endpoint of the document is in the table");
     assert!(app.run(&["token", "revoke", "live:read"]).status.success());
     assert_eq!(get(api, "/api/v1/calls/running", &tokens[2].1).status, 401, "a revoked token");
-    assert_eq!(ask(api, "GET /api/v1/nothing", &[], "").status, 404);
-    assert_eq!(ask(api, "GET /api/docs/", &[], "").status, 200);
+    for (line, status) in [
+        ("GET /api/v1/nothing", 404),
+        ("GET /api/nothing", 404),
+        ("GET /api/docs/nothing.js", 404),
+        ("PUT /api/v1/responses", 405),
+        ("DELETE /api/v1/surveys", 405),
+    ] {
+        let reply = ask(api, line, &[], "");
+        assert_eq!(reply.status, status, "{line}");
+        assert_eq!(reply.header("content-type"), "application/problem+json", "{line}: {}", reply.head);
+        assert_eq!(reply.json()["status"], status, "{line}");
+        assert!(status != 405 || !reply.header("allow").is_empty(), "{line}: {}", reply.head);
+    }
+    let responses = get(api, "/api/v1/responses", &tokens[1].1);
+    assert_eq!(responses.header("cache-control"), "no-store");
+    let docs = ask(api, "GET /api/docs/", &[], "");
+    assert_eq!(docs.status, 200);
+    for reply in [responses, docs, ask(api, "GET /api/v1/openapi.json", &[], "")] {
+        assert!(reply.header("content-security-policy").contains("frame-ancestors 'none'"), "{}", reply.head);
+        assert_eq!(
+            (reply.header("x-content-type-options"), reply.header("x-frame-options")),
+            ("nosniff", "DENY")
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The web side from outside: one request, one answer, over plain sockets.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -85,6 +85,17 @@ pub(crate) fn get(to: SocketAddr, path: &str, token: &str) -> Reply {
 pub(crate) fn post(to: SocketAddr, path: &str, token: &str, body: &Value) -> Reply {
     let headers = [("Authorization", &*format!("Bearer {token}")), ("Content-Type", "application/json")];
     ask(to, &format!("POST {path}"), &headers, &body.to_string())
+}
+
+/// Head of the answer alone: a stream has no end.
+pub(crate) fn status_of(line: &str, api: SocketAddr, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let mut stream = BufReader::new(open(api, line, headers, body));
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(stream.read_line(&mut head).expect("an answer") > 0, "{line}: {head}");
+    }
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    (status, head.to_lowercase())
 }
 
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {
