@@ -87,6 +87,8 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     });
     service.upkeep.spawn_on(erase_by_age(Arc::clone(&service.parts)), &behind);
     service.upkeep.spawn_on(end_waiting(Arc::clone(&service.parts)), &behind);
+    let store = service.parts.store.clone();
+    service.upkeep.spawn_on(async move { store.run_errands().await }, &behind);
     service.upkeep.spawn_on(outgoing::run(Arc::clone(&service.parts)), &behind);
     let outcome = service.run(incoming, &file).await;
     upkeep.abort();

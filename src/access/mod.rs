@@ -22,7 +22,7 @@ pub use password::{PASSWORD_MIN, Passwords};
 pub use people::Person;
 pub use sessions::SessionRules;
 pub use tokens::{Scope, Scopes, Token, TokenSummary};
-pub use users::{Invited, NewUser, UserName, UserSummary};
+pub use users::{NewUser, Rights, UserName, UserSummary};
 
 /// Name of the database inside the data folder.
 const FILE: &str = "access.db";
@@ -59,6 +59,10 @@ pub enum AccessError {
     Password,
     #[error("the role of agent wants an agent, and no other role has one")]
     AgentRole,
+    #[error("only supervisors have teams")]
+    Teams,
+    #[error("role and teams of this user are what their provider of single sign-on says")]
+    Provider,
     #[error("row {0} of users makes no sense")]
     Damaged(String),
     #[error("a password could not be hashed")]
@@ -93,6 +97,12 @@ impl Access {
         Migrator::with_migrations(migrations.to_vec()).run_direct(None, &mut *conn, false).await?;
         drop(conn);
         Ok(Self { pool, passwords: Passwords::default() })
+    }
+
+    /// Whether a data folder has the database.
+    #[must_use]
+    pub fn is_there(data_dir: &Path) -> bool {
+        data_dir.join(FILE).is_file()
     }
 
     /// Closes it.

@@ -83,7 +83,7 @@ fn teams(person: &Person) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{NewUser, SessionRules};
+    use crate::access::{NewUser, Rights, SessionRules};
 
     fn person(subject: &str, role: Role) -> Person {
         let name = "anna".parse().unwrap();
@@ -98,9 +98,7 @@ mod tests {
         let local = NewUser {
             name: "Anna".parse().unwrap(),
             password: password.clone(),
-            role: Role::Admin,
-            agent: None,
-            teams: Vec::new(),
+            rights: Rights { role: Role::Admin, agent: None, teams: Vec::new() },
         };
         access.add_user(local).await.unwrap();
         let one = access.known(&person("i 1", Role::Supervisor)).await.unwrap().unwrap();
@@ -114,6 +112,9 @@ mod tests {
         assert_eq!(access.user("anna-2", password.clone()).await.unwrap(), None, "there is no password");
         let refused = access.set_password("anna-2", password).await;
         assert!(matches!(refused, Err(AccessError::NoUser)), "and none can be given: the provider decides");
+        let rights = Rights { role: Role::Admin, agent: None, teams: Vec::new() };
+        let refused = access.change_user("anna-2", rights).await;
+        assert!(matches!(refused, Err(AccessError::Provider)), "nor other rights");
         let session = access.begin_session(one.viewer.user).await.unwrap();
         access.disable_user("anna-2").await.unwrap();
         assert_eq!(access.known(&person("i 1", Role::Quality)).await.unwrap(), None);

@@ -172,7 +172,7 @@ fn micros(duration: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::NewUser;
+    use crate::access::{NewUser, Rights};
     use crate::domain::Role;
 
     const RULES: SessionRules =
@@ -183,13 +183,18 @@ mod tests {
         let access = Access::open(folder.path()).await.unwrap();
         let password = "correct horse battery".to_owned();
         let (name, teams) = ("Dana".parse().unwrap(), vec!["north".parse().unwrap()]);
-        let user = NewUser { name, password, role: Role::Supervisor, agent: None, teams };
+        let rights = Rights { role: Role::Supervisor, agent: None, teams };
+        let user = NewUser { name, password, rights };
         access.add_user(user.clone()).await.unwrap();
         assert!(matches!(access.add_user(user.clone()).await, Err(AccessError::SameUser)));
         let short = NewUser { name: "ed".parse().unwrap(), password: "short".into(), ..user.clone() };
         assert!(matches!(access.add_user(short).await, Err(AccessError::Password)));
-        let agentless = NewUser { name: "ed".parse().unwrap(), role: Role::Agent, ..user };
+        let rights = Rights { role: Role::Agent, ..user.rights.clone() };
+        let agentless = NewUser { name: "ed".parse().unwrap(), rights, ..user.clone() };
         assert!(matches!(access.add_user(agentless).await, Err(AccessError::AgentRole)));
+        let rights = Rights { role: Role::Quality, ..user.rights.clone() };
+        let with_teams = NewUser { name: "ed".parse().unwrap(), rights, ..user };
+        assert!(matches!(access.add_user(with_teams).await, Err(AccessError::Teams)));
         (folder, access)
     }
 
@@ -230,5 +235,17 @@ mod tests {
         assert!(access.use_link(&link).await.unwrap().is_none());
         assert!(access.user("dana", "correct horse battery".into()).await.unwrap().is_none());
         assert!(access.users().await.unwrap()[0].disabled);
+
+        access.enable_user("dana").await.unwrap();
+        let user = access.user("dana", "correct horse battery".into()).await.unwrap().unwrap();
+        let session = access.begin_session(user.viewer.user).await.unwrap();
+        let rights = Rights { role: Role::Quality, agent: None, teams: Vec::new() };
+        access.change_user("dana", rights.clone()).await.unwrap();
+        assert_eq!(access.session(&session, RULES).await.unwrap(), None, "other rights, another session");
+        let user = access.named("DANA").await.unwrap();
+        assert_eq!((user.viewer.role, user.viewer.teams.len()), (Role::Quality, 0));
+        for nobody in [access.enable_user("x").await, access.change_user("x", rights).await] {
+            assert!(matches!(nobody, Err(AccessError::NoUser)));
+        }
     }
 }

@@ -122,6 +122,8 @@ pub struct Token {
 /// A token as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSummary {
+    /// Its id, by which the audit log names it.
+    pub id: Uuid,
     /// Its name.
     pub name: String,
     /// What it may do.
@@ -187,12 +189,14 @@ impl Access {
     /// # Errors
     /// The database's.
     pub async fn tokens(&self) -> Result<Vec<TokenSummary>, AccessError> {
-        let select = "SELECT name, scopes, expires_us, revoked_us FROM tokens ORDER BY name";
+        let select = "SELECT id, name, scopes, expires_us, revoked_us FROM tokens ORDER BY name";
         let rows = sqlx::query(select).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
                 let scopes: String = row.try_get("scopes")?;
+                let id: Vec<u8> = row.try_get("id")?;
                 Ok(TokenSummary {
+                    id: Uuid::from_slice(&id).unwrap_or_default(),
                     name: row.try_get("name")?,
                     scopes: scopes.parse()?,
                     expires: Timestamp::from_microsecond(row.try_get("expires_us")?)

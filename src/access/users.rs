@@ -35,13 +35,9 @@ impl fmt::Display for UserName {
     }
 }
 
-/// Somebody who is to sign in.
-#[derive(Clone, Debug)]
-pub struct NewUser {
-    /// The name.
-    pub name: UserName,
-    /// The password in clear; it is hashed and forgotten.
-    pub password: String,
+/// What somebody sees, and as what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights {
     /// The role.
     pub role: Role,
     /// The agent that they are, for that role.
@@ -50,17 +46,44 @@ pub struct NewUser {
     pub teams: Vec<TeamId>,
 }
 
-/// Somebody who is to come in by a link, and to have no password for now.
+impl Rights {
+    /// Whether the parts go together.
+    ///
+    /// # Errors
+    /// [`AccessError::AgentRole`], [`AccessError::Teams`].
+    pub fn check(&self) -> Result<(), AccessError> {
+        if (self.role == Role::Agent) != self.agent.is_some() {
+            return Err(AccessError::AgentRole);
+        }
+        if self.role != Role::Supervisor && !self.teams.is_empty() {
+            return Err(AccessError::Teams);
+        }
+        Ok(())
+    }
+
+    fn teams(&self) -> String {
+        self.teams.iter().map(TeamId::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// As the audit log tells it.
+impl fmt::Display for Rights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.role.as_str())?;
+        self.agent.iter().try_for_each(|agent| write!(f, " {agent}"))?;
+        self.teams.iter().try_for_each(|team| write!(f, " {team}"))
+    }
+}
+
+/// Somebody who is to sign in.
 #[derive(Clone, Debug)]
-pub struct Invited {
+pub struct NewUser {
     /// The name.
     pub name: UserName,
-    /// The role.
-    pub role: Role,
-    /// The agent that they are, for that role.
-    pub agent: Option<AgentId>,
-    /// The teams of a supervisor; empty means all.
-    pub teams: Vec<TeamId>,
+    /// The password in clear; it is hashed and forgotten.
+    pub password: String,
+    /// What they see.
+    pub rights: Rights,
 }
 
 /// A user as listed.
@@ -99,22 +122,19 @@ impl Access {
     /// Makes a user.
     ///
     /// # Errors
-    /// [`AccessError::SameUser`], [`AccessError::Password`], [`AccessError::AgentRole`]; the database's.
+    /// [`AccessError::SameUser`], [`AccessError::Password`]; those of [`Rights::check`]; the database's.
     pub async fn add_user(&self, user: NewUser) -> Result<(), AccessError> {
-        if (user.role == Role::Agent) != user.agent.is_some() {
-            return Err(AccessError::AgentRole);
-        }
+        user.rights.check()?;
         let hash = self.passwords.hash(user.password).await?;
-        let teams: Vec<&str> = user.teams.iter().map(TeamId::as_str).collect();
         let insert = "INSERT INTO users (id, name, hash, role, agent, teams, created_us) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING";
         let done = sqlx::query(insert)
             .bind(Uuid::now_v7().as_bytes().to_vec())
             .bind(user.name.to_string())
             .bind(hash)
-            .bind(user.role.as_str())
-            .bind(user.agent.map(|agent| agent.to_string()))
-            .bind(teams.join("\n"))
+            .bind(user.rights.role.as_str())
+            .bind(user.rights.agent.as_ref().map(ToString::to_string))
+            .bind(user.rights.teams())
             .bind(Timestamp::now().as_microsecond())
             .execute(&self.pool)
             .await?;
@@ -124,12 +144,21 @@ impl Access {
     /// Makes a user with a password that nobody knows; gives the secret of the link by which they come in once.
     ///
     /// # Errors
-    /// [`AccessError::SameUser`], [`AccessError::AgentRole`]; the database's.
-    pub async fn invite(&self, invited: Invited) -> Result<String, AccessError> {
-        let Invited { name, role, agent, teams } = invited;
+    /// [`AccessError::SameUser`]; those of [`Rights::check`]; the database's.
+    pub async fn invite(&self, name: UserName, rights: Rights) -> Result<String, AccessError> {
         let password = super::secret()?;
-        self.add_user(NewUser { name: name.clone(), password, role, agent, teams }).await?;
+        self.add_user(NewUser { name: name.clone(), password, rights }).await?;
         self.add_link(&name.to_string()).await
+    }
+
+    /// The user with this name, one who is disabled too.
+    ///
+    /// # Errors
+    /// [`AccessError::NoUser`]; the database's.
+    pub async fn named(&self, name: &str) -> Result<UserSummary, AccessError> {
+        let select = format!("SELECT {COLUMNS} FROM users WHERE name = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(select)).bind(name).fetch_optional(&self.pool).await?;
+        UserSummary::from_row(&row.ok_or(AccessError::NoUser)?)
     }
 
     /// All users, by name.
@@ -154,6 +183,37 @@ impl Access {
             .bind(user.0.as_bytes().to_vec())
             .execute(&self.pool)
             .await?;
+        self.sign_out_everywhere(user).await
+    }
+
+    /// Lets a user who was disabled sign in again.
+    ///
+    /// # Errors
+    /// [`AccessError::NoUser`]; the database's.
+    pub async fn enable_user(&self, name: &str) -> Result<(), AccessError> {
+        let update = "UPDATE users SET disabled_us = NULL WHERE name = $1";
+        let done = sqlx::query(update).bind(name).execute(&self.pool).await?;
+        if done.rows_affected() == 0 { Err(AccessError::NoUser) } else { Ok(()) }
+    }
+
+    /// Gives a user other rights, and ends their sessions and links. Not for those who come by single sign-on.
+    ///
+    /// # Errors
+    /// [`AccessError::NoUser`], [`AccessError::Provider`]; those of [`Rights::check`]; the database's.
+    pub async fn change_user(&self, name: &str, rights: Rights) -> Result<(), AccessError> {
+        rights.check()?;
+        let user = self.user_of(name).await?;
+        let update = "UPDATE users SET role = $1, agent = $2, teams = $3 WHERE id = $4 AND subject IS NULL";
+        let done = sqlx::query(update)
+            .bind(rights.role.as_str())
+            .bind(rights.agent.as_ref().map(ToString::to_string))
+            .bind(rights.teams())
+            .bind(user.0.as_bytes().to_vec())
+            .execute(&self.pool)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(AccessError::Provider);
+        }
         self.sign_out_everywhere(user).await
     }
 

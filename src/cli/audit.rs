@@ -1,11 +1,13 @@
 //! `aftercall audit`: who looked at what.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
 
 use super::Global;
 use super::filter::table;
+use crate::access::Access;
 use crate::store::{AuditLine, Chain};
 
 /// Lines shown when nothing says how many.
@@ -42,7 +44,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     let views = super::open_views(global).await?;
     let code = match args.command {
         Command::List { from, limit } => {
-            super::print(&lines(&views.audit(from, limit).await?))?;
+            super::print(&lines(&views.audit(from, limit).await?, &names(global).await?))?;
             ExitCode::SUCCESS
         }
         Command::Verify { head } => match views.verify_audit(head.as_deref()).await? {
@@ -67,7 +69,20 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     Ok(code)
 }
 
-fn lines(lines: &[AuditLine]) -> String {
+/// What users and tokens are called, by the ids that the log knows them by.
+async fn names(global: &Global) -> anyhow::Result<HashMap<String, String>> {
+    if !Access::is_there(&global.data) {
+        return Ok(HashMap::new());
+    }
+    let access = Access::open(&global.data).await?;
+    let (users, tokens) = (access.users().await?, access.tokens().await?);
+    access.close().await;
+    let users = users.into_iter().map(|user| (user.viewer.user.0.to_string(), user.name));
+    let tokens = tokens.into_iter().map(|token| (token.id.to_string(), format!("token {}", token.name)));
+    Ok(users.chain(tokens).collect())
+}
+
+fn lines(lines: &[AuditLine], names: &HashMap<String, String>) -> String {
     if lines.is_empty() {
         return "The audit log is empty.\n".into();
     }
@@ -77,7 +92,8 @@ fn lines(lines: &[AuditLine]) -> String {
         let at = Timestamp::from_microsecond(line.at_us).unwrap_or(Timestamp::UNIX_EPOCH);
         let at = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let seq = line.seq.to_string();
-        table.add_row([&seq, &at, &line.user, &line.role, &line.what, &line.scope, &line.reason]);
+        let (user, scope) = (names.get(&line.user).unwrap_or(&line.user), line.readable_scope());
+        table.add_row([&seq, &at, user, &line.role, &line.what, &scope, &line.reason]);
     }
     format!("{table}\n")
 }

@@ -147,6 +147,15 @@ fn store_config(global: &Global) -> anyhow::Result<crate::config::StoreConfig> {
     }
 }
 
+/// Puts on record what the command line is about to do: by the service where one runs, else by this process.
+async fn on_record(global: &Global, what: &str, scope: String) -> anyhow::Result<()> {
+    use crate::store::{Errand, OperatorNote, run_errand};
+    use anyhow::Context as _;
+    let line = OperatorNote { what: what.to_owned(), scope, reason: String::new() };
+    let noted = run_errand(&store_config(global)?, &global.data, Errand::Note { line }).await;
+    noted.map(|_| ()).context("the audit log")
+}
+
 /// Opens what `serve` writes, for reading; it may be running.
 async fn open_views(global: &Global) -> anyhow::Result<crate::store::Views> {
     use anyhow::Context as _;

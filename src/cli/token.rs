@@ -44,6 +44,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     let access = Access::open(&global.data).await?;
     let code = match args.command {
         Command::Add { name, scopes, days } => {
+            super::on_record(global, "token_add", format!("{name} {scopes} for {days} days")).await?;
             let good_for = Duration::from_secs(u64::from(days) * 86_400);
             match access.add_token(&name, &scopes, good_for).await {
                 Ok(token) => {
@@ -80,6 +81,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
             ExitCode::SUCCESS
         }
         Command::Revoke { name } => {
+            super::on_record(global, "token_revoke", name.clone()).await?;
             if access.revoke_token(&name).await? {
                 ExitCode::SUCCESS
             } else {

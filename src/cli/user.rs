@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::filter::table;
 use super::{Global, print};
-use crate::access::{Access, AccessError, NewUser, PASSWORD_MIN, UserName};
+use crate::access::{Access, AccessError, NewUser, PASSWORD_MIN, Rights, UserName};
 use crate::domain::{AgentId, Role, TeamId};
 
 /// What to do with users.
@@ -42,6 +42,25 @@ enum Command {
         /// The name.
         name: String,
     },
+    /// Let a user who was disabled sign in again.
+    Enable {
+        /// The name.
+        name: String,
+    },
+    /// Give a user another role, agent or teams, all of them as named here; their sessions end.
+    Change {
+        /// The name.
+        name: String,
+        /// What they see: agent, supervisor, quality, admin.
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// For the role of agent: which agent they are.
+        #[arg(long)]
+        agent: Option<AgentId>,
+        /// For a supervisor: a team whose agents they see; any number of these, none for all.
+        #[arg(long = "team", value_name = "TEAM")]
+        teams: Vec<TeamId>,
+    },
     /// Give a user another password, and end their sessions.
     Password {
         /// The name.
@@ -64,8 +83,15 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     let access = Access::open(&global.data).await?;
     let done = match args.command {
         Command::Add { name, role, agent, teams } => {
-            let password = read_password()?;
-            access.add_user(NewUser { name, password, role, agent, teams }).await
+            let rights = Rights { role, agent, teams };
+            match rights.check() {
+                Ok(()) => {
+                    let password = read_password()?;
+                    super::on_record(global, "user_add", format!("{name} {rights}")).await?;
+                    access.add_user(NewUser { name, password, rights }).await
+                }
+                wrong => wrong,
+            }
         }
         Command::List => {
             let mut list = table();
@@ -83,26 +109,75 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
             print(&format!("{list}\n"))?;
             Ok(())
         }
-        Command::Disable { name } => access.disable_user(&name).await,
-        Command::Password { name } => {
-            let password = read_password()?;
-            access.set_password(&name, password).await
+        Command::Disable { name } => change(global, &access, &name, Step::Disable).await?,
+        Command::Enable { name } => change(global, &access, &name, Step::Enable).await?,
+        Command::Change { name, role, agent, teams } => {
+            change(global, &access, &name, Step::Rights(Rights { role, agent, teams })).await?
         }
-        Command::Link { name } => match access.add_link(&name).await {
-            Ok(secret) => Ok(print(&format!("{}/sign-in/once?token={secret}\n", address(global)?))?),
-            Err(error) => Err(error),
-        },
+        Command::Password { name } => change(global, &access, &name, Step::Password).await?,
+        Command::Link { name } => change(global, &access, &name, Step::Link).await?,
     };
     access.close().await;
-    use AccessError::{AgentRole, NoUser, Password, SameUser};
+    use AccessError::{AgentRole, NoUser, Password, Provider, SameUser, Teams};
     match done {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error @ (NoUser | SameUser | Password | AgentRole)) => {
+        Err(error @ (NoUser | SameUser | Password | AgentRole | Teams | Provider)) => {
             eprintln!("aftercall user: {error}");
             Ok(ExitCode::FAILURE)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is done with a user.
+enum Step {
+    Disable,
+    Enable,
+    Rights(Rights),
+    Password,
+    Link,
+}
+
+/// Does something with a user that there is, once it is on record. What is wrong with it is no fault of the machine.
+async fn change(
+    global: &Global,
+    access: &Access,
+    name: &str,
+    step: Step,
+) -> anyhow::Result<Result<(), AccessError>> {
+    let checked = match &step {
+        Step::Rights(rights) => rights.check(),
+        _ => Ok(()),
+    };
+    if let Err(wrong) = checked.and(access.named(name).await.map(|_| ())) {
+        return Ok(Err(wrong));
+    }
+    Ok(match step {
+        Step::Disable => {
+            super::on_record(global, "user_disable", name.to_owned()).await?;
+            access.disable_user(name).await
+        }
+        Step::Enable => {
+            super::on_record(global, "user_enable", name.to_owned()).await?;
+            access.enable_user(name).await
+        }
+        Step::Rights(rights) => {
+            super::on_record(global, "user_change", format!("{name} {rights}")).await?;
+            access.change_user(name, rights).await
+        }
+        Step::Password => {
+            let password = read_password()?;
+            super::on_record(global, "user_password", name.to_owned()).await?;
+            access.set_password(name, password).await
+        }
+        Step::Link => {
+            super::on_record(global, "user_link", name.to_owned()).await?;
+            match access.add_link(name).await {
+                Ok(secret) => Ok(print(&format!("{}/sign-in/once?token={secret}\n", address(global)?))?),
+                Err(error) => Err(error),
+            }
+        }
+    })
 }
 
 /// Where browsers find the dashboard, as the configuration says.

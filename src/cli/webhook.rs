@@ -72,6 +72,8 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         }
         Command::Replay { id, all: _ } => {
             super::open_views(global).await?.close().await;
+            let which = id.map_or_else(|| "all".to_owned(), |id| id.to_string());
+            super::on_record(global, "replay", which).await?;
             let now_us = Timestamp::now().as_microsecond();
             let replayed = replay(&super::store_config(global)?, &global.data, id, now_us).await?;
             print(&format!("{replayed} messages are sent again\n"))?;

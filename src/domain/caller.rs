@@ -55,6 +55,16 @@ impl fmt::Debug for CallerNumber {
 #[serde(try_from = "String", into = "String")]
 pub struct CallerHash(pub [u8; 32]);
 
+impl CallerHash {
+    /// Its first 12 hexadecimal digits: enough to tell which caller a proof is of, too few to go on with.
+    #[must_use]
+    pub fn beginning(self) -> String {
+        let mut text = self.to_string();
+        text.truncate(12);
+        text
+    }
+}
+
 impl fmt::Display for CallerHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

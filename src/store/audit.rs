@@ -5,6 +5,7 @@
 //! not, so the last hash is to be pinned somewhere else from time to time, and `audit verify --head` asks for it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
@@ -21,6 +22,20 @@ const PAGE: i64 = 2000;
 const LOOKED_MAX: i64 = 100_000;
 /// The columns of a line.
 const COLUMNS: &str = "SELECT seq, at_us, user_id, role, what, scope, reason, hash FROM audit";
+
+/// What is done on the command line, by the names that the log uses.
+pub const BY_OPERATORS: [&str; 10] = [
+    "erase",
+    "replay",
+    "user_add",
+    "user_link",
+    "user_disable",
+    "user_enable",
+    "user_change",
+    "user_password",
+    "token_add",
+    "token_revoke",
+];
 
 /// What is to be written: who did what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +84,7 @@ pub struct AuditLine {
 }
 
 /// The end of the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The number of the last line; 0 when there is none.
     pub seq: i64,
@@ -118,6 +133,18 @@ pub enum Chain {
 }
 
 impl AuditLine {
+    /// What it was of, with times as people write them: older lines have microseconds since 1970. The line itself, and
+    /// with it the chain, stays as it was written.
+    #[must_use]
+    pub fn readable_scope(&self) -> String {
+        let said = |word: &str| {
+            let us = (word.len() == 16).then(|| word.parse().ok()).flatten();
+            let at = us.and_then(|us| Timestamp::from_microsecond(us).ok());
+            at.map_or_else(|| word.to_owned(), |at| at.to_string())
+        };
+        self.scope.split(' ').map(said).collect::<Vec<_>>().join(" ")
+    }
+
     /// The line that follows `head`.
     fn after(head: &Head, note: Note, at_us: i64) -> Self {
         let Note { user, role, what, scope, reason } = note;

@@ -3,11 +3,15 @@
 use uuid::Uuid;
 
 use super::ahead::{self, Frozen, Reservation, Wish};
+use super::errands::{self, ErrandStep};
 use super::outbox::{self, Message, Target, Tried};
 use super::receipts::{self, Receipt};
 use super::statement::Statement;
 use super::tasks::{self, NewTask, TaskChange};
 use crate::domain::CallId;
+
+/// A day in microseconds.
+const DAY_US: i64 = 86_400_000_000;
 
 /// Up to which times, in microseconds since 1970 UTC, things are of no more use.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,8 @@ pub enum Change {
     Replay(Option<Uuid>, i64),
     /// Messages to others than these are given up.
     Orphaned(Vec<Target>),
+    /// What the command line asked for has come so far.
+    Errand(Uuid, ErrandStep),
     /// What is of no more use goes.
     Tidy(Tidy),
 }
@@ -75,11 +81,13 @@ impl Change {
             Self::Tried(tried) => outbox::tried(tried),
             Self::Replay(id, now_us) => outbox::replay_statements(*id, *now_us),
             Self::Orphaned(known) => outbox::orphaned(known),
+            Self::Errand(id, step) => errands::step(*id, step),
             Self::Tidy(tidy) => {
                 let mut queries = ahead::tidy(tidy.now_us);
                 queries.extend(receipts::tidy(tidy.answers_before_us));
                 queries.extend(outbox::tidy(tidy.messages_before_us));
                 queries.extend(tasks::tidy(tidy.numbers_before_us));
+                queries.extend(errands::tidy(tidy.now_us - DAY_US));
                 queries
             }
         }

@@ -10,6 +10,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use uuid::Uuid;
 
@@ -27,7 +28,8 @@ use crate::domain::{AgentId, Answer, CallId, CallerHash, Fact, RecordingId, Stor
 const CHUNK: usize = 100;
 
 /// What is to be erased. Calls that are still open are left alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Erase {
     /// All calls of a caller.
     Caller(CallerHash),
@@ -40,7 +42,7 @@ pub enum Erase {
 }
 
 /// What was erased.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
     /// Calls that something was erased of.
     pub calls: u64,
@@ -71,7 +73,7 @@ pub(super) type Stepped = (Erased, Vec<RecordingId>);
 ///
 /// # Errors
 /// [`StoreError::InUse`] while one does: then it has to be asked to, or stopped.
-pub async fn erase(
+pub(super) async fn erase(
     config: &StoreConfig,
     data_dir: &Path,
     what: &Erase,
@@ -122,8 +124,13 @@ impl Store {
         let removed = tokio::task::spawn_blocking(move || old_folders(&folder, &old)).await;
         erased.files += removed.map_err(|_| StoreError::Closed)?;
         let head = self.note(counted(note, &erased)).await?;
-        self.erase_step(Step::Tidy).await?;
+        self.tidy_log().await?;
         Ok((erased, head))
+    }
+
+    /// Empties the write-ahead log, so that what was erased is not in it either.
+    pub(super) async fn tidy_log(&self) -> Result<(), StoreError> {
+        self.erase_step(Step::Tidy).await.map(|_| ())
     }
 
     async fn erase_step(&self, step: Step) -> Result<Stepped, StoreError> {

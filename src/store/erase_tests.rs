@@ -130,7 +130,7 @@ async fn age_erases_once_and_the_command_refuses_beside_the_service() {
     let (erased, _) = retention::run_once(&store, &policy, day(366)).await.unwrap().unwrap();
     assert_eq!((erased.calls, erased.keys), (1, 0));
     assert_eq!(retention::run_once(&store, &policy, day(367)).await.unwrap(), None);
-    let refused = erase(&config(), folder.path(), &Erase::Offered(0, 1), note()).await;
+    let refused = erase::erase(&config(), folder.path(), &Erase::Offered(0, 1), note()).await;
     assert!(matches!(refused, Err(StoreError::InUse { .. })));
     let calls = store.views().calls(&CallFilter::default()).await.unwrap();
     assert_eq!((calls[0].call_ref.as_deref(), calls[0].answers.as_str()), (None, "4 5"));

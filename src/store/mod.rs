@@ -10,6 +10,7 @@ mod comments;
 mod erase;
 #[cfg(test)]
 mod erase_tests;
+mod errands;
 mod goals;
 mod ids;
 mod modes;
@@ -55,10 +56,11 @@ use crate::config::StoreConfig;
 use crate::domain::{CallId, CallerNumber, DialogTrace, Entry, EventKind, Fact, Happening, RecordingId};
 
 pub use ahead::{Ahead, AheadError, Decided, Frozen, Met, Reservation, ReservationRow, Wish};
-pub use audit::{AuditFilter, AuditLine, AuditPage, Chain, Head, Note};
+pub use audit::{AuditFilter, AuditLine, AuditPage, BY_OPERATORS, Chain, Head, Note};
 pub use changes::{Change, Tidy};
 pub use comments::{Comment, CommentFilter, CommentRow};
-pub use erase::{Erase, Erased, erase};
+pub use erase::{Erase, Erased};
+pub use errands::{Errand, ErrandError, ErrandStep, OperatorNote, Proof, run_errand};
 pub use goals::{Goal, GoalError};
 pub use outbox::{Due, Message, MessageFilter, MessageRow, MessageState, Outcome, Target, Tried, replay};
 pub use privacy::Privacy;
