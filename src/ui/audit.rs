@@ -113,7 +113,7 @@ async fn shown(ui: &Ui, state: &WebState, verdict: Option<Verdict>) -> Answer {
             false => String::new(),
         },
         what: what(tr, &line.what),
-        scope: line.scope.clone(),
+        scope: line.readable_scope(),
         reason: line.reason.clone(),
     };
     let mut people: Vec<(String, String)> = names.clone().into_iter().collect();

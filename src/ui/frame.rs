@@ -106,7 +106,8 @@ pub(super) fn outside(tr: Tongue, title: &str, path: &str) -> Frame {
     Frame { tr, title: tr.t(title), user: None, role: String::new(), links: vec![], languages, filters: None }
 }
 
-fn languages(tr: Tongue, path: &str, query: &BTreeMap<String, String>) -> Vec<Link> {
+/// The same address in each language.
+pub(super) fn languages(tr: Tongue, path: &str, query: &BTreeMap<String, String>) -> Vec<Link> {
     let link = |tongue: Tongue| Link {
         href: address(path, query, &[("lang", Some(tongue.code().to_owned()))]),
         label: tongue.name().to_owned(),

@@ -1,5 +1,6 @@
 //! Coming in and going out.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use askama::Template;
@@ -49,6 +50,14 @@ struct SignIn {
     fault: Option<String>,
     /// Where single sign-on begins, where there is one.
     elsewhere: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in_once.html", config = "src/ui/askama.toml")]
+struct SignInOnce {
+    frame: Frame,
+    tr: Tongue,
+    token: String,
 }
 
 /// The form, and what went wrong.
@@ -142,12 +151,25 @@ pub(super) async fn begin(
     }
 }
 
-/// `GET /sign-in/once`: a link that signs in once.
+/// `GET /sign-in/once`: a link that signs in once. It only shows a button: programs that look at links in mails must not
+/// use them up.
+pub(super) async fn ask_once(uri: Uri, headers: HeaderMap, Query(link): Query<Link>) -> Response {
+    let tr = Tongue::asked(uri.query(), &headers);
+    let mut frame = frame::outside(tr, "sign-in", "/sign-in/once");
+    let query = BTreeMap::from([("token".to_owned(), link.token.clone())]);
+    frame.languages = frame::languages(tr, "/sign-in/once", &query);
+    match (SignInOnce { frame, tr, token: link.token }).render() {
+        Ok(text) => Html(text).into_response(),
+        Err(cause) => failed(&cause),
+    }
+}
+
+/// `POST /sign-in/once`: uses it.
 pub(super) async fn once(
     State(state): State<WebState>,
     headers: HeaderMap,
     jar: CookieJar,
-    Query(link): Query<Link>,
+    Form(link): Form<Link>,
 ) -> Response {
     match state.access.use_link(&link.token).await {
         Ok(Some(user)) => begin(&state, jar, &user.viewer, "/").await,

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use super::filters::Choice;
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::words::Tongue;
-use crate::access::{AccessError, Invited, UserName, UserSummary};
+use crate::access::{AccessError, Rights, TokenSummary, UserName, UserSummary};
 use crate::domain::{AgentId, Role, TeamId};
 use crate::store::Note;
 use crate::web::WebState;
@@ -21,6 +21,9 @@ struct User {
     name: String,
     role: String,
     of: String,
+    agent: String,
+    teams: String,
+    roles: Vec<Choice>,
     disabled: bool,
     sessions: u32,
     /// Nobody shuts themselves out.
@@ -33,7 +36,10 @@ struct Users {
     frame: Frame,
     tr: Tongue,
     users: Vec<User>,
+    tokens: Vec<Token>,
+    new: New,
     roles: Vec<Choice>,
+    fault: Option<String>,
 }
 
 #[derive(Template)]
@@ -45,8 +51,24 @@ struct Link {
     link: String,
 }
 
-/// What the form for a new user sends.
-#[derive(Deserialize)]
+/// A bearer token, as it is listed.
+struct Token {
+    name: String,
+    scopes: String,
+    until: String,
+    state: TokenState,
+}
+
+/// Whether a token opens anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TokenState {
+    Good,
+    Over,
+    Revoked,
+}
+
+/// What the form for a new user sends, filled in again where something is wrong with it.
+#[derive(Default, Deserialize)]
 pub(super) struct New {
     #[serde(default)]
     name: String,
@@ -65,21 +87,43 @@ pub(super) struct Wanted {
     name: String,
     #[serde(default)]
     action: String,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    agent: String,
+    #[serde(default)]
+    teams: String,
 }
 
-/// The names of all users by their ids, as the audit log and tasks name them.
+/// The token that is to open nothing any more.
+#[derive(Deserialize)]
+pub(super) struct Revoked {
+    #[serde(default)]
+    name: String,
+}
+
+/// The names of all users and tokens by their ids, as the audit log and tasks name them.
 pub(super) async fn names(ui: &Ui, state: &WebState) -> Result<HashMap<String, String>, Refusal> {
     let users = state.access.users().await.map_err(|cause| ui.broken(&cause))?;
-    Ok(users.into_iter().map(|user| (user.viewer.user.0.to_string(), user.name)).collect())
+    let tokens = state.access.tokens().await.map_err(|cause| ui.broken(&cause))?;
+    let tokens = tokens.into_iter().map(|token| (token.id.to_string(), ui.tr.x("token-named", token.name)));
+    Ok(users.into_iter().map(|user| (user.viewer.user.0.to_string(), user.name)).chain(tokens).collect())
+}
+
+/// What is wrong with what was sent, in the reader's words; none where it is our fault.
+fn told(ui: &Ui, error: &AccessError) -> Option<String> {
+    match error {
+        AccessError::SameUser => Some(ui.tr.t("user-same")),
+        AccessError::NoUser => Some(ui.tr.t("user-none")),
+        AccessError::AgentRole => Some(ui.tr.t("user-agent-role")),
+        AccessError::Teams => Some(ui.tr.t("user-teams-role")),
+        AccessError::Provider => Some(ui.tr.t("user-provider")),
+        _ => None,
+    }
 }
 
 fn refused(ui: &Ui, error: &AccessError) -> Refusal {
-    match error {
-        AccessError::SameUser => ui.wrong(&ui.tr.t("user-same")),
-        AccessError::NoUser => ui.wrong(&ui.tr.t("user-none")),
-        AccessError::AgentRole => ui.wrong(&ui.tr.t("user-agent-role")),
-        cause => ui.broken(cause),
-    }
+    told(ui, error).map_or_else(|| ui.broken(error), |text| ui.wrong(&text))
 }
 
 async fn note(ui: &Ui, state: &WebState, what: &'static str, scope: String) -> Result<(), Refusal> {
@@ -90,30 +134,71 @@ async fn note(ui: &Ui, state: &WebState, what: &'static str, scope: String) -> R
 /// `GET /users`.
 pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
     ui.only(Role::Admin)?;
+    let new = New { role: Role::Supervisor.as_str().to_owned(), ..New::default() };
+    listing(&ui, &state, new, None).await
+}
+
+fn roles(tr: Tongue, chosen: &str) -> Vec<Choice> {
+    let named = Role::ALL.map(|role| (role.as_str().to_owned(), tr.t(&format!("role-{}", role.as_str()))));
+    Choice::list(named, chosen)
+}
+
+async fn listing(ui: &Ui, state: &WebState, new: New, fault: Option<String>) -> Answer {
     let tr = ui.tr;
     let users = state.access.users().await.map_err(|cause| ui.broken(&cause))?;
     let sessions = state.access.sessions_by_user(state.session_rules()).await;
     let sessions = sessions.map_err(|cause| ui.broken(&cause))?;
     let user = |user: UserSummary| {
-        let teams = user.viewer.teams.iter().map(ToString::to_string);
-        let of: Vec<String> = user.viewer.agent.iter().map(ToString::to_string).chain(teams).collect();
+        let teams: Vec<String> = user.viewer.teams.iter().map(ToString::to_string).collect();
+        let agent = user.viewer.agent.map(|agent| agent.to_string());
         User {
             role: tr.t(&format!("role-{}", user.viewer.role.as_str())),
-            of: of.join(", "),
+            of: agent.clone().into_iter().chain(teams.clone()).collect::<Vec<_>>().join(", "),
+            agent: agent.unwrap_or_default(),
+            teams: teams.join(", "),
+            roles: roles(tr, user.viewer.role.as_str()),
             disabled: user.disabled,
             sessions: sessions.get(&user.viewer.user).copied().unwrap_or_default(),
             own: user.viewer.user == ui.viewer.user,
             name: user.name,
         }
     };
-    let roles = Role::ALL.map(|role| (role.as_str().to_owned(), tr.t(&format!("role-{}", role.as_str()))));
+    let tokens = state.access.tokens().await.map_err(|cause| ui.broken(&cause))?;
+    let token = |token: TokenSummary| Token {
+        state: match (token.revoked, token.expires < jiff::Timestamp::now()) {
+            (true, _) => TokenState::Revoked,
+            (false, true) => TokenState::Over,
+            (false, false) => TokenState::Good,
+        },
+        until: token.expires.strftime("%Y-%m-%d").to_string(),
+        scopes: token.scopes.to_string(),
+        name: token.name,
+    };
     let page = Users {
         frame: ui.frame(tr.t("page-users")),
         users: users.into_iter().map(user).collect(),
-        roles: Choice::list(roles, Role::Supervisor.as_str()),
+        tokens: tokens.into_iter().map(token).collect(),
+        roles: roles(tr, &new.role),
+        new,
+        fault,
         tr,
     };
     Ok(Html(page.render()?))
+}
+
+/// What somebody is to see, as a form tells it.
+fn rights(ui: &Ui, role: &str, agent: &str, teams: &str) -> Result<Rights, String> {
+    let named = |error: crate::domain::IdError| error.to_string();
+    let role = Role::ALL.into_iter().find(|known| known.as_str() == role);
+    let agent = Some(agent.trim()).filter(|text| !text.is_empty());
+    let teams = teams.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse::<TeamId>);
+    let rights = Rights {
+        role: role.ok_or_else(|| ui.tr.t("nothing-here-text"))?,
+        agent: agent.map(str::parse::<AgentId>).transpose().map_err(named)?,
+        teams: teams.collect::<Result<_, _>>().map_err(named)?,
+    };
+    rights.check().map_err(|error| told(ui, &error).unwrap_or_default())?;
+    Ok(rights)
 }
 
 /// `POST /users`: makes one, and shows the link by which they come in.
@@ -122,31 +207,26 @@ pub(super) async fn add(
     State(state): State<WebState>,
     headers: HeaderMap,
     Form(new): Form<New>,
-) -> Answer {
+) -> Result<Response, Refusal> {
     ui.only(Role::Admin)?;
-    let tr = ui.tr;
-    let name: UserName = new.name.trim().parse().map_err(|_| ui.wrong(&tr.t("user-name-rule")))?;
-    let role = Role::ALL.into_iter().find(|role| role.as_str() == new.role).ok_or_else(|| ui.nothing())?;
-    let agent = match new.agent.trim() {
-        "" => None,
-        text => Some(text.parse::<AgentId>().map_err(|error| ui.wrong(&error.to_string()))?),
+    let name = new.name.trim().parse::<UserName>().map_err(|_| ui.tr.t("user-name-rule"));
+    let wanted = name.and_then(|name| Ok((name, rights(&ui, &new.role, &new.agent, &new.teams)?)));
+    let (name, rights) = match wanted {
+        Ok(wanted) => wanted,
+        Err(fault) => {
+            let page = listing(&ui, &state, new, Some(fault)).await?;
+            return Ok((StatusCode::BAD_REQUEST, page).into_response());
+        }
     };
-    let teams: Result<Vec<TeamId>, _> =
-        new.teams.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse).collect();
-    let teams = teams.map_err(|error: crate::domain::IdError| ui.wrong(&error.to_string()))?;
-    if (role == Role::Agent) != agent.is_some() {
-        return Err(refused(&ui, &AccessError::AgentRole));
+    note(&ui, &state, "user_add", format!("{name} {rights}")).await?;
+    match state.access.invite(name.clone(), rights).await {
+        Ok(secret) => Ok(link(&ui, &state, &headers, name.to_string(), &secret)?.into_response()),
+        Err(error) => {
+            let fault = told(&ui, &error).ok_or_else(|| ui.broken(&error))?;
+            let page = listing(&ui, &state, new, Some(fault)).await?;
+            Ok((StatusCode::BAD_REQUEST, page).into_response())
+        }
     }
-    if role != Role::Supervisor && !teams.is_empty() {
-        return Err(ui.wrong(&tr.t("user-teams-role")));
-    }
-    let of: Vec<String> =
-        agent.iter().map(ToString::to_string).chain(teams.iter().map(ToString::to_string)).collect();
-    note(&ui, &state, "user_add", format!("{name} {} {}", role.as_str(), of.join(" ")).trim().to_owned())
-        .await?;
-    let secret = state.access.invite(Invited { name: name.clone(), role, agent, teams }).await;
-    let secret = secret.map_err(|error| refused(&ui, &error))?;
-    link(&ui, &state, &headers, name.to_string(), &secret)
 }
 
 /// The page that shows a link, once.
@@ -161,7 +241,7 @@ fn link(ui: &Ui, state: &WebState, headers: &HeaderMap, name: String, secret: &s
     Ok(Html(Link { frame: ui.frame(ui.tr.t("user-link")), tr: ui.tr, name, link }.render()?))
 }
 
-/// `POST /users/change`: a new link, the end of all sessions, or the end of the user.
+/// `POST /users/change`: a new link, the end of all sessions, other rights, the end of the user, or their return.
 pub(super) async fn change(
     ui: Ui,
     State(state): State<WebState>,
@@ -169,26 +249,53 @@ pub(super) async fn change(
     Form(wanted): Form<Wanted>,
 ) -> Result<Response, Refusal> {
     ui.only(Role::Admin)?;
-    let users = state.access.users().await.map_err(|cause| ui.broken(&cause))?;
-    let user = users.into_iter().find(|user| user.name == wanted.name && !user.disabled);
-    let user = user.ok_or_else(|| refused(&ui, &AccessError::NoUser))?;
-    match wanted.action.as_str() {
-        "link" => {
+    let access = &state.access;
+    let user = access.named(&wanted.name).await.map_err(|error| refused(&ui, &error))?;
+    let own = user.viewer.user == ui.viewer.user;
+    let done = match (wanted.action.as_str(), user.disabled) {
+        ("enable", true) => {
+            note(&ui, &state, "user_enable", user.name.clone()).await?;
+            access.enable_user(&user.name).await
+        }
+        (_, true) => Err(AccessError::NoUser),
+        ("link", _) => {
             note(&ui, &state, "user_link", user.name.clone()).await?;
-            let secret = state.access.add_link(&user.name).await.map_err(|error| refused(&ui, &error))?;
+            let secret = access.add_link(&user.name).await.map_err(|error| refused(&ui, &error))?;
             return Ok(link(&ui, &state, &headers, user.name, &secret)?.into_response());
         }
-        "sessions" => {
+        ("sessions", _) => {
             note(&ui, &state, "user_sign_out", user.name).await?;
-            let ended = state.access.sign_out_everywhere(user.viewer.user).await;
-            ended.map_err(|error| refused(&ui, &error))?;
+            access.sign_out_everywhere(user.viewer.user).await
         }
-        "disable" if user.viewer.user == ui.viewer.user => return Err(ui.wrong(&ui.tr.t("user-own"))),
-        "disable" => {
+        ("disable" | "rights", _) if own => return Err(ui.wrong(&ui.tr.t("user-own"))),
+        ("rights", _) => {
+            let rights = rights(&ui, &wanted.role, &wanted.agent, &wanted.teams);
+            let rights = rights.map_err(|fault| ui.wrong(&fault))?;
+            note(&ui, &state, "user_change", format!("{} {rights}", user.name)).await?;
+            access.change_user(&user.name, rights).await
+        }
+        ("disable", _) => {
             note(&ui, &state, "user_disable", user.name.clone()).await?;
-            state.access.disable_user(&user.name).await.map_err(|error| refused(&ui, &error))?;
+            access.disable_user(&user.name).await
         }
         _ => return Err(ui.nothing()),
-    }
+    };
+    done.map_err(|error| refused(&ui, &error))?;
     Ok(Redirect::to("/users").into_response())
+}
+
+/// `POST /users/tokens/revoke`.
+pub(super) async fn revoke(
+    ui: Ui,
+    State(state): State<WebState>,
+    Form(wanted): Form<Revoked>,
+) -> Result<Redirect, Refusal> {
+    ui.only(Role::Admin)?;
+    let tokens = state.access.tokens().await.map_err(|cause| ui.broken(&cause))?;
+    if !tokens.iter().any(|token| token.name == wanted.name && !token.revoked) {
+        return Err(ui.nothing());
+    }
+    note(&ui, &state, "token_revoke", wanted.name.clone()).await?;
+    state.access.revoke_token(&wanted.name).await.map_err(|cause| ui.broken(&cause))?;
+    Ok(Redirect::to("/users"))
 }
