@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -93,7 +94,10 @@ pub fn start_log(config: &LogConfig) -> Result<(), String> {
     };
     let filter = EnvFilter::try_new(&filter).map_err(|error| format!("log filter {filter:?}: {error}"))?;
     let writer = std::io::stderr.with_max_level(tracing::Level::TRACE);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // Only a terminal is coloured, and only where nobody asked for none (https://no-color.org).
+    let colours =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     let started = match config.format {
         LogFormat::Text => builder.finish().with(Troubles).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().with(Troubles).try_init(),

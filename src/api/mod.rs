@@ -166,5 +166,7 @@ pub fn router(web: WebState) -> Router {
     problem::name_kind(&mut document);
     let ui = SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document);
     let limited = axum::middleware::from_fn_with_state(limits, limits::limit);
-    router.fallback(problem::nothing_here).layer(limited).with_state(state).merge(ui).layer(headers)
+    // What is nowhere under /api is refused by the API; other paths are the dashboard's to refuse.
+    let nowhere = axum::routing::any(problem::nothing_here);
+    router.route("/api/{*rest}", nowhere).layer(limited).with_state(state).merge(ui).layer(headers)
 }

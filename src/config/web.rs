@@ -66,7 +66,8 @@ pub struct OidcConfig {
     /// The claim that names the agent, for the role of agent.
     #[serde(default = "default_agent_claim")]
     pub agent_claim: String,
-    /// Which group has which role. The first that fits counts; who is in none may not come in.
+    /// Which group has which role. The first that fits counts, with the teams of all groups of the same role that fit
+    /// too; who is in none may not come in.
     pub roles: Vec<GroupRole>,
 }
 

@@ -65,6 +65,9 @@ fn compose(config: &Config, due: &[Due]) -> Result<Message, lettre::error::Error
     let mut builder = Message::builder().subject(subject(due)).header(ContentType::TEXT_PLAIN);
     if let Some(from) = &alerts.from {
         builder = builder.from(from.clone());
+        // RFC 5322 §3.6.4. The same when it is sent again, so that who takes it twice can tell.
+        let id = due.first().map(|due| format!("<{}@{}>", due.id, from.email.domain()));
+        builder = builder.message_id(id);
     }
     for to in &alerts.to {
         builder = builder.to(to.clone());
@@ -99,7 +102,12 @@ fn body(public_url: Option<&str>, due: &[Due]) -> String {
             said["timestamp"].as_str().and_then(|at| at.split('.').next()).unwrap_or_default().to_owned();
         let link = public_url.map(|url| format!("\n  {}/tasks/{}", url.trim_end_matches('/'), of("call")));
         let (survey, queue) = (of("survey"), of("queue"));
-        format!("{at}  {}; survey {survey}, queue {queue}{}\n", words(&due.event), link.unwrap_or_default())
+        format!(
+            "{} UTC  {}; survey {survey}, queue {queue}{}\n",
+            at.replace('T', " "),
+            words(&due.event),
+            link.unwrap_or_default()
+        )
     };
     let lines: String = due.iter().map(line).collect();
     format!("{lines}\nWho it was and what was said is shown to the role of quality alone.\n")

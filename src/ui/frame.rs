@@ -308,6 +308,11 @@ pub(super) async fn home(ui: Ui) -> Redirect {
     Redirect::to(first.map_or("/sign-in", |(path, _, _)| path))
 }
 
+/// Where there is no page.
+pub(super) async fn nowhere(ui: Ui) -> Refusal {
+    ui.nothing()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,6 +81,7 @@ pub fn router(state: WebState) -> Router {
         .route("/policy", get(policy::page))
         .route("/audit", get(audit::page).post(audit::verify))
         .route("/assets/{*name}", get(assets::serve))
+        .fallback(frame::nowhere)
         .layer(axum::middleware::from_fn(words::remember))
         .layer(axum::middleware::from_fn_with_state(state.clone(), guard))
         .with_state(state)

@@ -8,14 +8,13 @@ use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 use serde::Deserialize;
 
-use super::board::answer;
 use super::filters::Choice;
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::users::names;
 use super::words::{Tongue, moment, spoken};
 use crate::domain::{CallId, Role};
-use crate::store::rules::{ChangeError, NOTE_MAX, Reason, ReasonError};
-use crate::store::{TaskFilter, TaskKind, TaskRow, TaskState};
+use crate::store::rules::{ChangeError, NOTE_MAX, Reason, ReasonError, TaskCard};
+use crate::store::{TaskFilter, TaskKind, TaskState};
 use crate::web::{WebState, cut, local_address};
 
 /// Tasks of one page.
@@ -28,8 +27,6 @@ struct Task {
     made: String,
     state: String,
     state_label: String,
-    /// The question and what was answered.
-    said: Option<[String; 2]>,
     facts: Vec<[String; 2]>,
     note: String,
     changed: Option<String>,
@@ -84,16 +81,15 @@ fn state_of(name: &str) -> Option<TaskState> {
 }
 
 impl Task {
-    fn new(tr: Tongue, row: TaskRow, names: &HashMap<String, String>) -> Self {
+    fn new(tr: Tongue, row: TaskCard, names: &HashMap<String, String>) -> Self {
         let label =
             |state: TaskState| (state.as_str().to_owned(), tr.t(&format!("task-state-{}", state.as_str())));
         let closed = row.state == TaskState::Closed.as_str();
         let named = |by: &String| names.get(by).cloned().unwrap_or_else(|| tr.t("an-api-token"));
         let facts = [
-            ("col-agent", row.agent),
+            ("task-question", Some(spoken(&row.question)).filter(|text| !text.is_empty())),
             ("col-queue", row.queue),
             ("survey", row.survey),
-            ("col-ref", row.call_ref),
             ("col-origin", row.origin.map(|origin| tr.t(&format!("origin-{origin}")))),
         ];
         let changed = row.changed_us.map(|at| {
@@ -105,7 +101,6 @@ impl Task {
             kind: tr.t(&format!("task-kind-{}", row.kind)),
             made: moment(row.made_us),
             state_label: tr.t(&format!("task-state-{}", row.state)),
-            said: (!row.question.is_empty()).then(|| [spoken(&row.question), answer(tr, &row.value)]),
             facts: facts.into_iter().filter_map(|(name, value)| Some([tr.t(name), value?])).collect(),
             note: row.note,
             changed,
@@ -132,7 +127,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         before,
         limit: Some(PAGE + 1),
     };
-    let mut rows = ui.seen(state.results().tasks(&ui.viewer, &filter).await)?;
+    let mut rows = ui.seen(state.results().task_cards(&ui.viewer, &filter).await)?;
     let names = names(&ui, &state).await?;
     let more = cut(&mut rows, PAGE);
     let last = rows.last().map(|row| row.call.to_string());
@@ -161,7 +156,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
 pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(call): Path<String>) -> Answer {
     ui.only(Role::Quality)?;
     let call: CallId = call.parse().map_err(|_| ui.nothing())?;
-    let row = ui.seen(state.results().task(&ui.viewer, call).await)?.ok_or_else(|| ui.nothing())?;
+    let row = ui.seen(state.results().task_card(&ui.viewer, call).await)?.ok_or_else(|| ui.nothing())?;
     let names = names(&ui, &state).await?;
     let page = Tasks {
         frame: ui.frame(ui.tr.t("page-tasks")),

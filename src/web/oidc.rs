@@ -20,8 +20,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::access::{Person, UserName};
-use crate::config::{OidcConfig, WebConfig};
-use crate::domain::Role;
+use crate::config::{GroupRole, OidcConfig, WebConfig};
+use crate::domain::{Role, TeamId};
 
 /// The way back from the provider.
 pub const CALLBACK: &str = "/sign-in/oidc/callback";
@@ -236,15 +236,25 @@ fn person(config: &OidcConfig, subject: String, claims: &Map<String, Value>) -> 
         Some(Value::String(one)) => vec![one],
         _ => Vec::new(),
     };
-    let role = config.roles.iter().find(|role| groups.contains(&role.group.as_str()));
-    let role = role.ok_or(SignOnError::NoRole)?;
+    let mut fitting = config.roles.iter().filter(|role| groups.contains(&role.group.as_str())).peekable();
+    let role = fitting.peek().ok_or(SignOnError::NoRole)?.role;
+    // Who is in several groups of that role sees the teams of all of them; one without teams is for all teams.
+    let fitting: Vec<&GroupRole> = fitting.filter(|other| other.role == role).collect();
+    let mut teams: Vec<TeamId> = Vec::new();
+    if fitting.iter().all(|group| !group.teams.is_empty()) {
+        for team in fitting.iter().flat_map(|group| &group.teams) {
+            if !teams.contains(team) {
+                teams.push(team.clone());
+            }
+        }
+    }
     let agent = text(&config.agent_claim).and_then(|agent| agent.parse().ok());
-    let agent = match role.role {
+    let agent = match role {
         Role::Agent => Some(agent.ok_or(SignOnError::NoAgent)?),
         Role::Supervisor | Role::Quality | Role::Admin => None,
     };
     let name = name.ok_or(SignOnError::Name)?;
-    Ok(Person { subject, name, role: role.role, agent, teams: role.teams.clone() })
+    Ok(Person { subject, name, role, agent, teams })
 }
 
 #[cfg(test)]
@@ -260,6 +270,8 @@ mod tests {
             client_id = "aftercall"
             roles = [
                 { group = "leads", role = "supervisor", teams = ["north"] },
+                { group = "leads-south", role = "supervisor", teams = ["south", "north"] },
+                { group = "heads", role = "supervisor" },
                 { group = "agents", role = "agent" },
             ]
             "#,
@@ -285,6 +297,17 @@ mod tests {
             "ben@example.com",
             "a name that is missing gives way to the next best"
         );
+    }
+
+    #[test]
+    fn teams_of_several_groups_are_joined() {
+        let teams = |groups: &[&str]| {
+            let lead = of(json!({"sub": "7", "groups": groups})).unwrap();
+            lead.teams.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(teams(&["leads-south", "leads"]), ["north", "south"]);
+        assert_eq!(teams(&["leads", "agents"]), ["north"]);
+        assert_eq!(teams(&["leads", "heads"]), [""; 0], "all teams");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 import { Provider } from 'oidc-provider';
 
 const people = {
-  lead: { groups: ['team-leads'] },
+  lead: { groups: ['south-leads', 'team-leads'] },
   one: { groups: ['agents'], agent_id: 'agent-01' },
   stranger: { groups: ['guests'] },
 };

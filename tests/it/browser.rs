@@ -103,7 +103,13 @@ public_url = "http://127.0.0.1:{web}"
 issuer = "http://127.0.0.1:{provider}"
 client_id = "aftercall"
 client_secret_file = "oidc.secret"
-roles = [{{ group = "team-leads", role = "supervisor" }}, {{ group = "agents", role = "agent" }}]
+roles = [
+    {{ group = "team-leads", role = "supervisor", teams = ["north"] }},
+    {{ group = "south-leads", role = "supervisor", teams = ["south"] }},
+    {{ group = "agents", role = "agent" }},
+]
+[policy]
+teams = {{ north = ["agent-01"], south = ["agent-02"] }}
 "#,
         config()
     );
@@ -112,6 +118,8 @@ roles = [{{ group = "team-leads", role = "supervisor" }}, {{ group = "agents", r
     let base = format!("http://127.0.0.1:{web}");
     drive("sign-on.mjs", &[("BASE", base.as_str()), ("PROVIDER_PORT", &provider.to_string())]);
     let users = site.app.ask(&["user", "list"]);
+    let lead = users.lines().find(|line| line.contains(" lead ")).expect("the lead");
+    assert!(lead.contains("north south"), "the teams of both groups: {lead}");
     assert!(users.contains("lead") && users.contains("agent-01") && !users.contains("stranger"), "{users}");
     let log = site.app.log();
     assert!(!log.contains("stranger"), "the log names nobody: {log}");

@@ -243,6 +243,8 @@ fn a_caller_who_asks_for_it_is_called_back() {
     assert!(asked.elapsed().as_secs() < 60, "within the minute");
     assert!(received.contains("RCPT TO:<quality@results.test>"), "{received}");
     assert!(received.contains("Auto-Submitted: auto-generated"), "{received}");
+    let id = received.lines().find_map(|line| line.strip_prefix("Message-ID: <")).expect("a Message-ID");
+    assert!(id.trim_end().ends_with("@results.test>") && received.contains(" UTC  "), "{received}");
     for secret in ["anna", "31205550177", "back-1"] {
         assert!(!received.contains(secret), "{received}");
     }
@@ -311,7 +313,13 @@ fn a_task_is_done_on_the_dashboard() {
         assert!(start.elapsed() < PATIENCE, "{page}");
     };
     let id = page.split("id=\"task-").nth(1).and_then(|rest| rest.split('"').next()).expect("a task");
-    assert!(page.contains("anna") && page.contains("Show the number") && !page.contains("31205550177"));
+    assert!(page.contains("Show the number") && !page.contains("31205550177"));
+    // Which call it was is told for a reason, in its story.
+    for told in ["anna", "back-1", "Yes"] {
+        assert!(!page.contains(&format!(">{told}<")), "{told}: {page}");
+    }
+    let story = site.post(&format!("/calls/{id}"), &kim, "reason=to+call+back").text();
+    assert!(story.contains("anna"), "{story}");
     assert!(site.get("/tasks?kind=low_score", &kim).text().contains("Nothing here with this filter"));
     assert!(site.get("/tasks?state=closed", &kim).text().contains("Nothing here with this filter"));
     let task = format!("/tasks/{id}");

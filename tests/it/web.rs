@@ -51,7 +51,9 @@ fn each_role_sees_its_pages_and_no_others() {
             assert!(!sees || linked, "{path} has a link for {name}");
             assert!(sees || !reply.text().contains(&link), "{path} has no link for {name}");
         }
-        assert_eq!(site.get("/nowhere", &cookie).status, 404);
+        let nowhere = site.get("/nowhere", &cookie);
+        assert!(nowhere.status == 404 && nowhere.text().contains("<h1>"), "a page: {}", nowhere.text());
+        assert_eq!(nowhere.header("x-frame-options"), "DENY");
         let dutch = site.get("/?lang=nl", &cookie);
         assert!(dutch.header("location").starts_with('/'));
         let first = format!("{}?lang=nl", dutch.header("location"));

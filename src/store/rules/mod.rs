@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | agent | [`Results::my_weeks`] |
 //! | supervisor | all aggregates; those of single agents for the agents of their teams |
-//! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], [`Results::comments`], [`Results::task_number`], with a reason; [`Results::tasks`] |
+//! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], [`Results::comments`], [`Results::task_number`], with a reason; [`Results::task_cards`] |
 //! | admin | no results; [`Results::messages`], which tells how messages fared and not what they say; [`Results::audit`] |
 //!
 //! # Aggregates are made of whole tiles
@@ -64,7 +64,7 @@ pub use live::OverviewWatch;
 pub use mine::{AgentWeek, AnonymousResponse, MyWeeks};
 pub use operations::{LINE_CALLS_MAX, Line};
 pub use process::{Journey, Sampling, SamplingRow, Step};
-pub use tasks::{ChangeError, NOTE_MAX};
+pub use tasks::{ChangeError, NOTE_MAX, TaskCard};
 pub use types::*;
 
 use std::collections::HashMap;

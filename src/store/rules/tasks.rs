@@ -34,8 +34,75 @@ impl From<crate::store::StoreError> for ChangeError {
     }
 }
 
+/// A task as people see it before they give a reason: what there is to do, and nothing that tells which call it is
+/// about or what was answered. The story of the call has that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskCard {
+    /// The call, whose id is the task's.
+    pub call: CallId,
+    /// low_score or callback.
+    pub kind: String,
+    /// When it was made, in microseconds since 1970 UTC.
+    pub made_us: i64,
+    /// open, called_back or closed.
+    pub state: String,
+    /// The question whose answer made it.
+    pub question: String,
+    /// Whether there is a number to call.
+    pub has_number: bool,
+    /// What somebody wrote about it.
+    pub note: String,
+    /// When it was changed, in microseconds since 1970 UTC.
+    pub changed_us: Option<i64>,
+    /// Who changed it: a user's id.
+    pub changed_by: Option<String>,
+    /// The queue of the call.
+    pub queue: Option<String>,
+    /// The survey.
+    pub survey: Option<String>,
+    /// Where the response comes from.
+    pub origin: Option<String>,
+}
+
+impl From<TaskRow> for TaskCard {
+    fn from(row: TaskRow) -> Self {
+        let TaskRow { call, kind, made_us, state, question, has_number, note, .. } = row;
+        let TaskRow { changed_us, changed_by, queue, survey, origin, .. } = row;
+        Self {
+            call,
+            kind,
+            made_us,
+            state,
+            question,
+            has_number,
+            note,
+            changed_us,
+            changed_by,
+            queue,
+            survey,
+            origin,
+        }
+    }
+}
+
 impl Results {
-    /// A list of tasks, the latest first.
+    /// A list of tasks for people, the latest first.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn task_cards(&self, viewer: &Viewer, filter: &TaskFilter) -> Result<Vec<TaskCard>, ViewError> {
+        Ok(self.tasks(viewer, filter).await?.into_iter().map(TaskCard::from).collect())
+    }
+
+    /// One task for people; `None` where there is none for the call.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub async fn task_card(&self, viewer: &Viewer, call: CallId) -> Result<Option<TaskCard>, ViewError> {
+        Ok(self.task(viewer, call).await?.map(TaskCard::from))
+    }
+
+    /// A list of tasks with their calls, the latest first, for other systems that follow them up.
     ///
     /// # Errors
     /// [`ViewError`].
@@ -45,7 +112,7 @@ impl Results {
         Ok(self.store.views().tasks(filter).await?)
     }
 
-    /// One task; `None` where there is none for the call.
+    /// One task with its call; `None` where there is none for it.
     ///
     /// # Errors
     /// [`ViewError`].
