@@ -217,6 +217,7 @@ running-now = in progress
 running-empty = No survey is being held at the moment. Calls appear here by themselves.
 mine-note = What callers said after your conversations: at least { $x } responses together, and { $y } weeks later, so that nobody can be recognised.
 mine-empty = Nothing to show yet. Your first weeks appear here once enough callers have answered and some time has passed.
+mine-trials = See it with trial calls
 single-responses = Single responses
 shuffled = In no particular order
 calls-note = Single calls are shown for a reason, and the reason is kept with your name.

@@ -217,6 +217,7 @@ running-now = bezig
 running-empty = Op dit moment wordt geen enquête afgenomen. Gesprekken verschijnen hier vanzelf.
 mine-note = Wat bellers na uw gesprekken zeiden: minstens { $x } reacties samen, en { $y } weken later, zodat niemand te herkennen is.
 mine-empty = Nog niets te zien. Uw eerste weken verschijnen hier zodra genoeg bellers hebben geantwoord en er wat tijd voorbij is.
+mine-trials = Bekijk de pagina met proefgesprekken
 single-responses = Losse reacties
 shuffled = In willekeurige volgorde
 calls-note = Losse gesprekken zijn te zien om een reden, en de reden wordt met uw naam bewaard.
