@@ -41,13 +41,15 @@ survey = "service"
 [[selection.queue]]
 match = "billing"
 rule = { every = 10 }
-survey = "short"
+survey = "callback"
+[follow_up]
+low_scores = { csat = 0.25, nps = 0.2, ces = 0.0 }
 TOML
 run=("$program" --config "$dir/aftercall.toml" --data "$dir/data")
 
 echo "First a past of 90 days, made up and marked as trial calls, so that the dashboard has something to show."
 "${run[@]}" simulate --direct --calls "${DEMO_HISTORY:-6000}" --days 90 --agents 5 --queues support,repairs,billing \
-    --surveys service,service,short --seed 90
+    --surveys service,service,callback --seed 90
 echo
 
 "${run[@]}" serve 2> "$dir/log" &
@@ -64,7 +66,7 @@ calls=${DEMO_CALLS:-1600}
 echo "A contact centre hands over $((calls + calls / 2)) callers of two lines. Surveyed are every 20th in the queues support and"
 echo "repairs, every 10th in billing (with another survey), and whom agents send on purpose."
 "$program" simulate "sip:survey@$sip" --calls $((calls / 2)) --rate "${DEMO_RATE:-15}" --agents 5 --queues billing \
-    --profile short --triggered 0.02 --seed 8 --quiet > "$dir/billing.txt" &
+    --profile callback --triggered 0.02 --seed 8 --quiet > "$dir/billing.txt" &
 billing=$!
 "$program" simulate "sip:survey@$sip" --calls "$calls" --rate "${DEMO_RATE:-25}" --agents 5 --queues support,repairs \
     --triggered 0.02 --seed 7 --mix answer=40,wrong=8,silent=8,barge=14,refuse=4,leave=8,speak=18 || true

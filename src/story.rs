@@ -146,8 +146,9 @@ pub fn meant(meaning: &Meaning) -> &str {
     }
 }
 
-/// A name as the journal spells it.
-fn name(value: &impl Serialize) -> String {
+/// A name as the journal spells it; empty for what has none.
+#[must_use]
+pub fn name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),

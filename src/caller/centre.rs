@@ -97,6 +97,12 @@ fn answers(profile: Profile, quality: f64, random: &mut StdRng) -> Vec<String> {
             keys
         }
         Profile::Short => vec![(1 + (felt() * 4.0).round() as u32).to_string()],
+        Profile::Callback => {
+            let satisfied = 1 + (felt() * 4.0).round() as u32;
+            let wanted = random.random_bool(0.6);
+            let call_back = (satisfied <= 2).then(|| if wanted { "1" } else { "2" }.to_owned());
+            std::iter::once(satisfied.to_string()).chain(call_back).collect()
+        }
         // The first key chooses the language.
         Profile::Mood => vec!["1".into(), (3 - (felt() * 2.0).round() as u32).to_string()],
     }
@@ -149,8 +155,12 @@ fn spoken(voices: &Voices, profile: Profile, answers: &[String], random: &mut St
     let heard = Step::Quiet { quiet: QUESTION_OVER, within: PROMPT_MAX };
     let mut steps = Vec::new();
     for (number, keys) in answers.iter().enumerate() {
-        let resolved = profile == Profile::Service && number + 2 == answers.len();
-        let word = if resolved { yes_or_no(keys) } else { number_word(keys) };
+        let is_yes_no = match profile {
+            Profile::Service => number + 2 == answers.len(),
+            Profile::Callback => number == 1,
+            Profile::Short | Profile::Mood => false,
+        };
+        let word = if is_yes_no { yes_or_no(keys) } else { number_word(keys) };
         let pause = Step::Pause(Duration::from_millis(random.random_range(100..900)));
         let Some(said) = voices.say(voice, word) else { continue };
         steps.extend([heard.clone(), pause, Step::Speak(said)]);
@@ -202,5 +212,10 @@ mod tests {
             f64::from(sum) / 500.0
         };
         assert!(mean(0.9, &mut random) > mean(0.4, &mut random) + 2.0);
+        for _ in 0..100 {
+            let keys = answers(Profile::Callback, 0.3, &mut random);
+            let satisfied: u32 = keys[0].parse().unwrap();
+            assert_eq!(keys.len(), if satisfied <= 2 { 2 } else { 1 }, "who is not satisfied is asked more");
+        }
     }
 }

@@ -111,6 +111,8 @@ pub enum Profile {
     Service,
     /// Satisfaction 1-5.
     Short,
+    /// Satisfaction 1-5, and (if it was low) whether they want to be called back.
+    Callback,
     /// The language first, then happy, neutral or angry: 1-3.
     Mood,
 }
@@ -121,8 +123,9 @@ impl FromStr for Profile {
         match text {
             "service" => Ok(Self::Service),
             "short" => Ok(Self::Short),
+            "callback" => Ok(Self::Callback),
             "mood" => Ok(Self::Mood),
-            other => Err(format!("{other:?} is none of service, short, mood")),
+            other => Err(format!("{other:?} is none of service, short, callback, mood")),
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Args {
     /// Folder of what speaking callers say, WORD.VOICE.wav.
     #[arg(long, value_name = "DIR", default_value = "tests/voices/en")]
     voices: PathBuf,
-    /// The questions that callers expect: service, short or mood.
+    /// The questions that callers expect: service, short, callback or mood.
     #[arg(long, default_value = "service")]
     profile: Profile,
     /// Share of calls that agents send on purpose, 0-1.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::calls::{Row, row};
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::sound;
+use super::timeline::Timeline;
 use super::words::Tongue;
 use crate::domain::{CallId, Fact, HeardWord, RecordingId, Role};
 use crate::store::rules::Reason;
@@ -69,7 +70,9 @@ struct Call {
     tr: Tongue,
     row: Row,
     facts: Vec<[String; 2]>,
-    story: Vec<[String; 2]>,
+    timeline: Timeline,
+    /// Each event with all its technical detail, in English as on the command line.
+    log: Vec<[String; 2]>,
     said: Vec<Said>,
 }
 
@@ -142,7 +145,8 @@ pub(super) async fn one(
             [tr.t("col-codec"), known(&summary.codec)],
             [tr.t("col-language"), known(&summary.language)],
         ],
-        story: detail.story.iter().map(line).collect(),
+        timeline: Timeline::of(tr, &detail.story),
+        log: detail.story.iter().map(line).collect(),
         said: detail.story.iter().filter_map(|entry| recording(&entry.fact)).map(said).collect(),
         tr,
     };

@@ -9,6 +9,8 @@ use super::board::{ScoreView, answer};
 use super::frame::{Answer, Frame, Ui};
 use super::goals::Goals;
 use super::words::{Tongue, spoken};
+use crate::domain::Origin;
+use crate::store::rules::Whose;
 use crate::web::WebState;
 
 struct WeekView {
@@ -27,11 +29,14 @@ struct Mine {
     weeks: Vec<WeekView>,
     delay: u8,
     batch: usize,
+    /// Said above trial calls.
+    trials: Option<String>,
 }
 
 /// `/my-weeks`.
 pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
-    let view = ui.seen(state.results().my_weeks(&ui.viewer, Timestamp::now()).await)?;
+    let whose = if ui.origin() == Origin::Test { Whose::Trials } else { Whose::Callers };
+    let view = ui.seen(state.results().my_weeks(&ui.viewer, whose, Timestamp::now()).await)?;
     let tr = ui.tr;
     let week = |week: &crate::store::rules::AgentWeek| {
         let asked = week.figures.iter().map(|score| &score.question);
@@ -57,6 +62,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         weeks: view.weeks.iter().map(week).collect(),
         delay: live.config.policy.agent_delay_weeks,
         batch: live.config.policy.agent_batch_min,
+        trials: (whose == Whose::Trials).then(|| tr.t("note-test")),
         tr,
     };
     Ok(Html(page.render()?))

@@ -27,6 +27,7 @@ mod sign_in;
 mod sign_on;
 mod sound;
 mod tasks;
+mod timeline;
 mod trends;
 mod trunks;
 mod users;

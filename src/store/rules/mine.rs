@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::board::scores;
 use super::read::Tally;
 use super::{Denied, Results, Score, View, ViewError};
-use crate::domain::{AgentId, CallId, QuestionId, Viewer, Week, midnight_us};
+use crate::domain::{AgentId, CallId, Origin, QuestionId, Viewer, Week, midnight_us};
 use crate::store::StoreError;
 use crate::store::views::{get, parse, read_error, scale_of_answer, uuid_of};
 
@@ -44,6 +44,24 @@ pub struct MyWeeks {
     pub weeks: Vec<AgentWeek>,
 }
 
+/// Whose responses an agent sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of callers whom we chose.
+    Callers,
+    /// Those of trial calls.
+    Trials,
+}
+
+impl Whose {
+    fn origin(self) -> Origin {
+        match self {
+            Self::Callers => Origin::Sampled,
+            Self::Trials => Origin::Test,
+        }
+    }
+}
+
 /// A response on its way into a batch.
 struct Response {
     call: CallId,
@@ -53,20 +71,26 @@ struct Response {
 }
 
 impl Results {
-    /// The viewer's own sampled responses, in batches that are old enough at `now`.
+    /// The viewer's own responses of calls that we chose, in batches that are old enough at `now`; or of trial calls, by
+    /// which one sees what the page is like.
     ///
     /// Weeks are those of UTC, and the day from which a week is shown is that of the policy's time zone. A batch is made
     /// once its last week is old enough, from responses that are all there by then, so it never changes.
     ///
     /// # Errors
     /// [`ViewError`].
-    pub async fn my_weeks(&self, viewer: &Viewer, now: Timestamp) -> Result<MyWeeks, ViewError> {
+    pub async fn my_weeks(
+        &self,
+        viewer: &Viewer,
+        whose: Whose,
+        now: Timestamp,
+    ) -> Result<MyWeeks, ViewError> {
         super::allowed(viewer, View::MyWeeks)?;
         let agent = viewer.agent.clone().ok_or(Denied::NoAgent)?;
         self.look_closely(viewer, View::MyWeeks, agent.to_string(), "").await?;
         let today = now.to_zoned(self.policy.zone()).date();
         let last = Week::of_day(today).plus(-i64::from(self.policy.agent_delay_weeks));
-        let responses = self.own_responses(agent.as_str(), last).await?;
+        let responses = self.own_responses(agent.as_str(), whose.origin(), last).await?;
         let mut weeks = batches(responses, self.policy.agent_batch_min);
         weeks.reverse();
         weeks.truncate(BATCHES_MAX);
@@ -75,14 +99,19 @@ impl Results {
     }
 
     /// In the order of time, up to a week.
-    async fn own_responses(&self, agent: &str, last: Week) -> Result<Vec<Response>, StoreError> {
+    async fn own_responses(
+        &self,
+        agent: &str,
+        origin: Origin,
+        last: Week,
+    ) -> Result<Vec<Response>, StoreError> {
         let end_us = midnight_us(last.plus(1).monday()).unwrap_or(i64::MIN);
         let text = "SELECT calls.id, calls.offered_us, answers.question, answers.kind, answers.scale_min, \
                     answers.scale_max, answers.better, answers.value FROM calls \
                     JOIN answers ON answers.call_id = calls.id \
-                    WHERE calls.agent = $1 AND calls.origin = 'sampled' AND calls.offered_us < $2 \
+                    WHERE calls.agent = $1 AND calls.origin = $3 AND calls.offered_us < $2 \
                     ORDER BY calls.offered_us, calls.id, answers.position";
-        let query = sqlx::query(text).bind(agent).bind(end_us);
+        let query = sqlx::query(text).bind(agent).bind(end_us).bind(origin.as_str());
         let rows = query.fetch_all(self.store.views().pool()).await.map_err(read_error)?;
         let mut responses: Vec<Response> = Vec::new();
         for row in &rows {

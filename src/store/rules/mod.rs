@@ -61,7 +61,7 @@ pub use access::{Denied, Reason, ReasonError, View, ViewError};
 pub use audit::audit_names;
 pub use calls::{CallDetail, CommentDetail, CommentText};
 pub use live::OverviewWatch;
-pub use mine::{AgentWeek, AnonymousResponse, MyWeeks};
+pub use mine::{AgentWeek, AnonymousResponse, MyWeeks, Whose};
 pub use operations::{LINE_CALLS_MAX, Line};
 pub use process::{Journey, Sampling, SamplingRow, Step};
 pub use tasks::{ChangeError, NOTE_MAX, TaskCard};

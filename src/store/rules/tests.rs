@@ -221,7 +221,7 @@ proptest! {
                 let one = Taken { agent: "anna", ..taken_now.clone() };
                 take(&results.store, number, &one, at_us, Origin::Sampled).await;
                 let now = Timestamp::from_microsecond(at_us).unwrap();
-                let mine = results.my_weeks(&viewer(Role::Agent), now).await.unwrap();
+                let mine = results.my_weeks(&viewer(Role::Agent), Whose::Callers, now).await.unwrap();
                 for batch in mine.weeks {
                     assert!(batch.responses.len() >= 3);
                     assert!(batch.week.number() + 2 <= Week::of_us(at_us).number());
@@ -252,13 +252,15 @@ async fn batches_come_on_monday_in_the_policys_time_zone_and_are_shuffled() {
     }
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let anna = viewer(Role::Agent);
-    let early = results.my_weeks(&anna, at("2026-11-30T04:59:59Z")).await.unwrap();
+    let early = results.my_weeks(&anna, Whose::Callers, at("2026-11-30T04:59:59Z")).await.unwrap();
     assert_eq!(early.weeks, [], "it is still Sunday in New York");
-    let mine = results.my_weeks(&anna, at("2026-11-30T05:00:00Z")).await.unwrap();
+    let mine = results.my_weeks(&anna, Whose::Callers, at("2026-11-30T05:00:00Z")).await.unwrap();
     let [week] = &mine.weeks[..] else { panic!("{mine:?}") };
     assert_eq!((week.week.to_string().as_str(), week.responses.len()), ("2026-W47", 40));
     let order: Vec<usize> =
         week.responses.iter().map(|r| r.answers.values().next().unwrap()[1..].parse().unwrap()).collect();
     let rises = order.windows(2).filter(|pair| pair[0] < pair[1]).count();
     assert!((8..=31).contains(&rises), "nearly in the order of time: {order:?}");
+    let trials = results.my_weeks(&anna, Whose::Trials, at("2026-11-30T05:00:00Z")).await.unwrap();
+    assert_eq!(trials.weeks.iter().map(|week| week.responses.len()).collect::<Vec<_>>(), [3]);
 }

@@ -35,7 +35,7 @@ async fn each_view_is_for_one_role() {
                 View::Sampling => results.sampling(v, period).await.map(|_| ()),
                 View::Mystery => results.mystery(v, period).await.map(|_| ()),
                 View::Running => results.watch_running(v).await,
-                View::MyWeeks => results.my_weeks(v, Timestamp::UNIX_EPOCH).await.map(|_| ()),
+                View::MyWeeks => results.my_weeks(v, Whose::Callers, Timestamp::UNIX_EPOCH).await.map(|_| ()),
                 View::Calls => results.calls(v, &CallFilter::default(), &reason).await.map(|_| ()),
                 View::Call => results.call(v, call, &reason).await.map(|_| ()),
                 View::Recording => results.recording(v, call, recording, &reason).await.map(|_| ()),
@@ -89,7 +89,7 @@ async fn each_view_is_for_one_role() {
         assert_eq!(looked, expected, "each look is on record, and nothing else");
     }
     let nobody = Viewer { agent: None, ..viewer(Role::Agent) };
-    let denied = results.my_weeks(&nobody, Timestamp::UNIX_EPOCH).await.unwrap_err();
+    let denied = results.my_weeks(&nobody, Whose::Callers, Timestamp::UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(denied, ViewError::Denied(Denied::NoAgent)));
     let south = Viewer { teams: vec!["south".parse().unwrap()], ..viewer(Role::Supervisor) };
     let denied = results.agent(&south, &agent, Slice::of(period)).await.unwrap_err();
