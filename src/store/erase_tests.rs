@@ -135,3 +135,29 @@ async fn age_erases_once_and_the_command_refuses_beside_the_service() {
     let calls = store.views().calls(&CallFilter::default()).await.unwrap();
     assert_eq!((calls[0].call_ref.as_deref(), calls[0].answers.as_str()), (None, "4 5"));
 }
+
+#[tokio::test]
+async fn a_start_waits_for_a_command_that_writes_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = OperatorNote { what: "user_add".into(), scope: "kim quality".into(), reason: String::new() };
+    let proof = run_errand(&config(), folder.path(), Errand::Note { line: line.clone() }).await.unwrap();
+    assert_eq!(proof.head.seq, 1, "without a service, and without a database before");
+    let held = lock(&folder.path().join("aftercall.db")).unwrap();
+    let letting_go = async {
+        tokio::task::yield_now().await;
+        drop(held);
+    };
+    let config = config();
+    let (opened, ()) = tokio::join!(Store::open(&config, folder.path()), letting_go);
+    let (store, _) = opened.unwrap();
+    let serving = store.clone();
+    let service = tokio::spawn(async move { serving.run_errands().await });
+    let proof = run_errand(&config, folder.path(), Errand::Note { line }).await.unwrap();
+    assert_eq!(proof.head.seq, 2, "beside it");
+    let lines = store.views().audit(None, 9).await.unwrap();
+    assert_eq!((lines[1].user.as_str(), lines[1].what.as_str()), ("operator", "user_add"));
+    assert!(
+        matches!(store.views().verify_audit(None).await.unwrap(), Chain::Whole(head) if head == proof.head)
+    );
+    service.abort();
+}

@@ -51,7 +51,7 @@ pub enum Errand {
 /// A line of the audit log for what is done on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorNote {
-    /// What is done, by a name of [`audit::BY_OPERATORS`].
+    /// What is done, by a name of [`super::BY_OPERATORS`].
     pub what: String,
     /// Of what.
     pub scope: String,

@@ -49,6 +49,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -173,7 +174,7 @@ impl Store {
     /// [`StoreError::InUse`] while another process has it open for writing; else what the file or the secret brings.
     pub async fn open(config: &StoreConfig, data_dir: &Path) -> Result<(Self, Vec<Orphan>), StoreError> {
         let path = data_dir.join(&config.file);
-        let lock = lock(&path)?;
+        let lock = lock_soon(&path).await?;
         let secret = data_dir.join(&config.secret_file);
         let privacy = Privacy::load_or_create(&secret)
             .map_err(|e| StoreError::Secret { path: secret, source: Arc::new(e) })?;
@@ -390,6 +391,22 @@ fn empty_scratch(data_dir: &Path) -> Result<PathBuf, StoreError> {
     }
     std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(fault)?;
     Ok(path)
+}
+
+/// The same, but waits a moment for whoever holds it: the command line does while it writes a line to the audit log,
+/// and no start of the service may fail by that.
+async fn lock_soon(path: &Path) -> Result<File, StoreError> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const AGAIN_AFTER: Duration = Duration::from_millis(50);
+    let begun = tokio::time::Instant::now();
+    loop {
+        match lock(path) {
+            Err(StoreError::InUse { .. }) if begun.elapsed() < PATIENCE => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Locks the database against a second writing process; the lock goes with the file handle.
