@@ -45,6 +45,8 @@ pub(super) struct Bar {
 
 /// One question.
 pub(super) struct ScoreView {
+    /// Its name on the page, by which it stays the same part of it when the page changes.
+    pub(super) id: String,
     pub(super) question: String,
     pub(super) kind: String,
     pub(super) n: u64,
@@ -210,7 +212,9 @@ pub(super) fn kind(tr: Tongue, kind: QuestionKind) -> String {
 impl ScoreView {
     pub(super) fn new(tr: Tongue, score: &Score, goals: &Goals) -> Self {
         let tile = |(figure, cell): (&FigureName, &Cell)| Tile::new(tr, score, *figure, cell, goals);
+        let scale = score.scale.map(|scale| format!("-{}-{}", scale.min, scale.max)).unwrap_or_default();
         Self {
+            id: format!("score-{}-{}{scale}", score.question, score.kind.as_str()),
             question: spoken(score.question.as_str()),
             kind: kind(tr, score.kind),
             n: score.n,
@@ -256,9 +260,12 @@ impl BoardView {
 
 /// The origins that do not speak for all callers.
 pub(super) fn beside(tr: Tongue, list: &[Beside]) -> Vec<BesideView> {
-    let one = |one: &Beside| BesideView {
-        origin: tr.t(&format!("origin-{}", one.origin.as_str())),
-        board: BoardView::new(tr, &one.board, &Goals::default()),
+    let one = |one: &Beside| {
+        let mut board = BoardView::new(tr, &one.board, &Goals::default());
+        for score in &mut board.scores {
+            score.id = format!("{}-{}", one.origin.as_str(), score.id);
+        }
+        BesideView { origin: tr.t(&format!("origin-{}", one.origin.as_str())), board }
     };
     list.iter().map(one).collect()
 }
@@ -368,6 +375,7 @@ mod tests {
             kind: QuestionKind::Csat,
             scale: Some(Scale { min: 1, max: 5, better: Better::Higher }),
             n: 40,
+            asked: Some(52),
             figures: BTreeMap::from([
                 (FigureName::CsatTopBox, Cell::Shown(estimate)),
                 (FigureName::CsatMean, Cell::TooFew),
@@ -418,6 +426,7 @@ mod tests {
             kind: QuestionKind::Csat,
             scale: None,
             n: 5,
+            asked: None,
             figures: BTreeMap::from([(FigureName::CsatTopBox, Cell::TooFew)]),
             changes: BTreeMap::new(),
             distribution: BTreeMap::new(),

@@ -14,7 +14,7 @@ use super::filters::Filters;
 use super::words::Tongue;
 use crate::domain::{Origin, Period, Role, SurveyId, Viewer, Week};
 use crate::store::rules::{Slice, ViewError};
-use crate::web::{SignedIn, WebState};
+use crate::web::{Pass, SignedIn, WebState};
 
 /// One entry of the navigation.
 pub(super) struct Link {
@@ -38,6 +38,7 @@ pub(super) struct Frame {
 pub(super) struct Ui {
     pub(super) tr: Tongue,
     pub(super) viewer: Viewer,
+    pub(super) pass: Pass,
     name: String,
     pub(super) path: String,
     pub(super) query: BTreeMap<String, String>,
@@ -149,13 +150,13 @@ impl FromRequestParts<WebState> for Ui {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Response> {
-        let SignedIn { viewer, name } = SignedIn::from_request_parts(parts, state).await?;
+        let SignedIn { viewer, name, pass } = SignedIn::from_request_parts(parts, state).await?;
         let query = Query::try_from_uri(&parts.uri).map(|Query(query)| query).unwrap_or_default();
         let surveys = state.parts.live.load().surveys.iter().map(|survey| survey.id.clone()).collect();
         let tr = Tongue::asked(parts.uri.query(), &parts.headers);
         let query: BTreeMap<String, String> = query;
         let survey = query.get("survey").and_then(|text| text.parse().ok());
-        Ok(Self { tr, viewer, name, path: parts.uri.path().to_owned(), query, surveys, survey })
+        Ok(Self { tr, viewer, pass, name, path: parts.uri.path().to_owned(), query, surveys, survey })
     }
 }
 

@@ -12,6 +12,7 @@ mod filters;
 mod frame;
 mod goals;
 mod journey;
+mod live;
 mod mine;
 mod mystery;
 mod operations;

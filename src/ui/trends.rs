@@ -12,6 +12,8 @@ use crate::store::rules::{Cell, Chart, DayPoint, Score, WeekPoint};
 
 /// A chart with the table under it.
 pub(super) struct ChartView {
+    /// Its name on the page, by which it stays the same part of it when the page changes.
+    pub(super) id: String,
     pub(super) title: String,
     pub(super) svg: String,
     pub(super) rows: Vec<[String; 4]>,
@@ -72,7 +74,8 @@ fn over_time<'a>(
     let view = |(key, (figure, scale, points)): (String, Line)| {
         let question = key.split('\u{0}').nth(1).map(spoken).unwrap_or_default();
         let title = format!("{} \u{b7} {question}", tr.t(&format!("figure-{}", figure.as_str())));
-        chart(tr, figure, scale, title, &points, goals.marks(figure), said)
+        let id = format!("{said}-{}", key.replace('\u{0}', "-"));
+        ChartView { id, ..chart(tr, figure, scale, title, &points, goals.marks(figure), said) }
     };
     lines.into_iter().map(view).collect()
 }
@@ -99,6 +102,7 @@ fn chart(
     let note = |id, mark: Option<f64>| mark.map(|mark| tr.x(id, value(tr, figure, mark)));
     let notes = [note("target-is", marks.target), note("benchmark-is", marks.benchmark)];
     ChartView {
+        id: String::new(),
         svg,
         rows: points.iter().map(row).collect(),
         title,
@@ -123,15 +127,10 @@ pub(super) fn controls(tr: Tongue, charts: &[Chart]) -> Vec<ChartView> {
             })
             .collect();
         let figure = tr.t(&format!("figure-{}", one.figure.as_str()));
-        chart(
-            tr,
-            one.figure,
-            None,
-            format!("{figure} \u{b7} {}", spoken(one.question.as_str())),
-            &points,
-            Marks::default(),
-            "chart-label",
-        )
+        let title = format!("{figure} \u{b7} {}", spoken(one.question.as_str()));
+        let id = format!("control-{}-{}", one.figure.as_str(), one.question);
+        let view = chart(tr, one.figure, None, title, &points, Marks::default(), "chart-label");
+        ChartView { id, ..view }
     };
     charts.iter().map(view).collect()
 }

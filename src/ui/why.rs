@@ -84,8 +84,8 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
 fn heard(tr: Tongue, said: &Said) -> String {
     match said {
         Said { comments: 0, .. } => tr.t("said-none"),
-        Said { transcribed: 0, comments, .. } => tr.x("said-unheard", comments),
-        Said { transcribed, comments, .. } => tr.xy("said-heard", transcribed, comments),
+        Said { transcribed: false, comments, .. } => tr.x("said-unheard", comments),
+        Said { comments, .. } => tr.x("said-heard", comments),
     }
 }
 

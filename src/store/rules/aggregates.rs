@@ -222,7 +222,7 @@ impl Results {
         let mut words: Vec<WordCount> =
             words.into_iter().map(|([word], count)| WordCount { word, count }).collect();
         words.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word)));
-        Ok(Said { comments: all("left"), transcribed: all("done"), words })
+        Ok(Said { comments: all("left"), transcribed: all("done") > 0, words })
     }
 
     /// Mystery and trial calls by agent, each beside the agent's customers.
@@ -335,10 +335,10 @@ impl Page {
     fn charts(&self) -> Vec<Chart> {
         let weeks: Vec<(Week, Tally)> =
             self.trend_weeks().map(|week| (week, self.sum(self.origin, &(week..=week)))).collect();
-        let keys: BTreeSet<_> = weeks.iter().flat_map(|(_, tally)| tally.keys()).collect();
+        let keys: BTreeSet<_> = weeks.iter().flat_map(|(_, tally)| tally.counts.keys()).collect();
         let chart = |key: &read::ScoreKey| {
             let share = |tally: &Tally| {
-                tally.get(key).and_then(|counts| scoring::proportion(key.1, key.2, &borrowed(counts)))
+                tally.counts.get(key).and_then(|counts| scoring::proportion(key.1, key.2, &borrowed(counts)))
             };
             let shares: Vec<_> =
                 weeks.iter().filter_map(|(week, tally)| Some((*week, share(tally)?))).collect();

@@ -42,6 +42,8 @@
 
 mod access;
 mod aggregates;
+#[cfg(test)]
+mod attack_tests;
 mod audit;
 mod board;
 mod calls;
@@ -50,6 +52,7 @@ mod mine;
 mod operations;
 mod process;
 mod read;
+mod running;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -64,6 +67,7 @@ pub use live::OverviewWatch;
 pub use mine::{AgentWeek, AnonymousResponse, MyWeeks};
 pub use operations::{LINE_CALLS_MAX, Line};
 pub use process::{Journey, Sampling, SamplingRow, Step};
+pub use running::RunningSurvey;
 pub use tasks::{ChangeError, NOTE_MAX};
 pub use types::*;
 

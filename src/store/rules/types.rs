@@ -31,6 +31,8 @@ pub struct Score {
     pub scale: Option<Scale>,
     /// Answers shown: 0, or at least the smallest cell.
     pub n: u64,
+    /// How many heard the question to give them; the others did not answer it. `None` where its kind or scale changed.
+    pub asked: Option<u64>,
     /// Each figure by name; empty for questions that have none but a distribution.
     pub figures: BTreeMap<FigureName, Cell>,
     /// How each figure differs from the period before, where both have one.
@@ -266,6 +268,8 @@ pub struct Reasons {
     pub question: QuestionId,
     /// Answers shown.
     pub n: u64,
+    /// How many heard the question to give them.
+    pub asked: Option<u64>,
     /// The choices by their label, the most frequent first, each with its share in percent.
     pub choices: Vec<ReasonShare>,
 }
@@ -296,10 +300,10 @@ pub struct Why {
 /// What callers said in comments: groups of key words, never the words themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Said {
-    /// Comments that were left. Tells no answer, so it is exact.
+    /// Comments that were left in calls that count.
     pub comments: u64,
-    /// Those of them that were transcribed.
-    pub transcribed: u64,
+    /// Whether any of them was transcribed. How many would tell of the last call, which is transcribed a moment later.
+    pub transcribed: bool,
     /// The groups, the most frequent first. Those that too few callers said are not among them.
     pub words: Vec<WordCount>,
 }
