@@ -23,7 +23,8 @@ pub(super) struct Tile {
 pub(super) struct Shown {
     pub(super) value: String,
     pub(super) interval: String,
-    pub(super) n: u64,
+    /// Of how many answers it is, and how many were asked for one.
+    pub(super) n: String,
     pub(super) rail: String,
     pub(super) change: Option<Change>,
 }
@@ -38,7 +39,7 @@ pub(super) struct Change {
 /// One bar of a distribution or a funnel.
 pub(super) struct Bar {
     pub(super) label: String,
-    pub(super) count: u64,
+    pub(super) count: String,
     pub(super) share: String,
     pub(super) bar: String,
 }
@@ -49,7 +50,7 @@ pub(super) struct ScoreView {
     pub(super) id: String,
     pub(super) question: String,
     pub(super) kind: String,
-    pub(super) n: u64,
+    pub(super) n: String,
     pub(super) tiles: Vec<Tile>,
     pub(super) bars: Vec<Bar>,
 }
@@ -86,22 +87,47 @@ pub(super) fn lower_is_good(figure: FigureName, scale: Option<Scale>) -> bool {
 }
 
 /// Whether a figure has the unit of percent.
-fn is_share(figure: FigureName) -> bool {
+pub(super) fn is_share(figure: FigureName) -> bool {
     !matches!(figure, FigureName::Nps | FigureName::CsatMean | FigureName::CesMean)
+}
+
+/// Decimals that a figure is told with, where nothing asks for more.
+fn decimals(figure: FigureName) -> usize {
+    usize::from(matches!(figure, FigureName::CsatMean | FigureName::CesMean))
+}
+
+/// Decimals with which these are told apart; at most two more than usual. What is the same needs none.
+fn decimals_apart(figure: FigureName, values: [f64; 3]) -> usize {
+    let usual = decimals(figure);
+    let same = |decimals: usize| {
+        let told = values.map(|value| format!("{value:.decimals$}"));
+        values
+            .windows(2)
+            .zip(told.windows(2))
+            .any(|(values, told)| values[0] < values[1] && told[0] == told[1])
+    };
+    (usual..usual + 2).find(|decimals| !same(*decimals)).unwrap_or(usual + 2)
 }
 
 /// A value with its unit.
 pub(super) fn value(tr: Tongue, figure: FigureName, value: f64) -> String {
+    value_to(tr, figure, value, decimals(figure))
+}
+
+fn value_to(tr: Tongue, figure: FigureName, value: f64, decimals: usize) -> String {
+    let number = tr.number(value, decimals);
     match figure {
-        FigureName::Nps if value > 0.0 => format!("+{}", tr.number(value, 0)),
-        FigureName::Nps => tr.number(value, 0),
-        FigureName::CsatMean | FigureName::CesMean => tr.number(value, 1),
-        _ => format!("{}\u{a0}%", tr.number(value, 0)),
+        FigureName::Nps if value > 0.0 => format!("+{number}"),
+        _ if is_share(figure) => format!("{number}\u{a0}%"),
+        _ => number,
     }
 }
 
-pub(super) fn span(tr: Tongue, figure: FigureName, low: f64, high: f64) -> String {
-    format!("{} \u{2013} {}", value(tr, figure, low), value(tr, figure, high))
+/// An interval, as precise as the value between its ends needs it.
+pub(super) fn span(tr: Tongue, figure: FigureName, of: &Estimate) -> String {
+    let decimals = decimals_apart(figure, [of.low, of.value, of.high]);
+    let end = |value| value_to(tr, figure, value, decimals);
+    tr.xy("span", end(of.low), end(of.high))
 }
 
 /// A share of whole numbers in percent.
@@ -126,20 +152,44 @@ impl Shown {
         of: &Estimate,
         change: Option<Change>,
     ) -> Self {
+        let decimals = decimals_apart(figure, [of.low, of.value, of.high]);
         Self {
-            value: value(tr, figure, of.value),
-            interval: span(tr, figure, of.low, of.high),
-            n: of.n,
+            value: value_to(tr, figure, of.value, decimals),
+            interval: span(tr, figure, of),
+            n: tr.x("n", tr.count(of.n)),
             rail: charts::interval(of.value, of.low, of.high, ends(figure, scale)),
             change,
         }
+    }
+
+    /// With how many were asked.
+    fn of_asked(self, n: String) -> Self {
+        Self { n, ..self }
+    }
+}
+
+/// Of how many answers something is, and of how many who were asked for them.
+fn answered(tr: Tongue, n: u64, asked: Option<u64>) -> String {
+    match asked {
+        Some(asked) => tr.xy("n-of-asked", tr.count(n), tr.count(asked)),
+        None => tr.x("n", tr.count(n)),
     }
 }
 
 impl Change {
     fn new(tr: Tongue, figure: FigureName, scale: Option<Scale>, by: &Difference) -> Self {
+        // What is told apart from nothing must not look like nothing.
+        let ends = [by.low, by.high].map(|end| if by.verdict() == Verdict::Within { end } else { end.abs() });
+        let nothing = |decimals: usize| {
+            let zero = format!("{:.decimals$}", 0.0);
+            ends.iter().any(|end| *end > 0.0 && format!("{end:.decimals$}") == zero)
+        };
+        let apart = decimals_apart(figure, [by.low, by.value, by.high]);
+        let most = decimals(figure) + 2;
+        let clear = by.verdict() == Verdict::Within;
+        let decimals = (apart..most).find(|decimals| clear || !nothing(*decimals)).unwrap_or(most);
         let signed = |value: f64| {
-            let text = tr.number(value, if is_share(figure) || figure == FigureName::Nps { 0 } else { 1 });
+            let text = tr.number(value, decimals);
             if value > 0.0 { format!("+{text}") } else { text }
         };
         let (id, class) = match (by.verdict(), lower_is_good(figure, scale)) {
@@ -149,7 +199,7 @@ impl Change {
             (Verdict::Below, false) => ("change-lower", "bad"),
             (Verdict::Below, true) => ("change-lower", "good"),
         };
-        let text = format!("{} ({} \u{2026} {})", signed(by.value), signed(by.low), signed(by.high));
+        let text = tr.xy("change-by", signed(by.value), tr.xy("span", signed(by.low), signed(by.high)));
         Self { text, verdict: tr.t(id), class }
     }
 }
@@ -162,7 +212,9 @@ impl Tile {
         };
         let goal = goals.view(tr, figure, score.scale, estimate);
         let change = score.changes.get(&figure).map(|by| Change::new(tr, figure, score.scale, by));
-        let shown = estimate.map(|estimate| Shown::new(tr, figure, score.scale, estimate, change));
+        let shown = estimate.map(|estimate| {
+            Shown::new(tr, figure, score.scale, estimate, change).of_asked(answered(tr, score.n, score.asked))
+        });
         Self { label: tr.t(&format!("figure-{}", figure.as_str())), shown, goal }
     }
 }
@@ -178,11 +230,11 @@ pub(super) fn answer(tr: Tongue, value: &str) -> String {
 }
 
 /// Counts as bars of which the longest is full.
-pub(super) fn counts(counts: impl Iterator<Item = (String, u64)> + Clone) -> Vec<Bar> {
+pub(super) fn counts(tr: Tongue, counts: impl Iterator<Item = (String, u64)> + Clone) -> Vec<Bar> {
     let most = counts.clone().map(|(_, count)| count).max().unwrap_or_default();
     let bar = |(label, count)| Bar {
         label,
-        count,
+        count: tr.count(count),
         share: String::new(), // A comment may hold several words: shares would add up to anything.
         bar: charts::bar(ratio(count, most)),
     };
@@ -193,7 +245,7 @@ fn bars(tr: Tongue, scale: Option<Scale>, counts: &BTreeMap<String, u64>) -> Vec
     let whole = counts.values().sum();
     let bar = |label: String, count: u64| Bar {
         label,
-        count,
+        count: tr.count(count),
         share: percent(tr, count, whole),
         bar: charts::bar(ratio(count, whole)),
     };
@@ -217,7 +269,7 @@ impl ScoreView {
             id: format!("score-{}-{}{scale}", score.question, score.kind.as_str()),
             question: spoken(score.question.as_str()),
             kind: kind(tr, score.kind),
-            n: score.n,
+            n: answered(tr, score.n, score.asked),
             tiles: score.figures.iter().map(tile).collect(),
             bars: bars(tr, score.scale, &score.distribution),
         }
@@ -236,7 +288,7 @@ impl BoardView {
             let count = funnel.reached(stage);
             Bar {
                 label: tr.t(&format!("stage-{}", stage.as_str())),
-                count,
+                count: tr.count(count),
                 share: percent(tr, count, funnel.offered),
                 bar: charts::bar(ratio(count, funnel.offered)),
             }
@@ -245,12 +297,14 @@ impl BoardView {
             board.responses.dispositions.iter().filter(|(name, _)| **name != Disposition::NotSelected);
         let outcome = |(name, count): (&Disposition, &u64)| Bar {
             label: tr.t(&format!("disposition-{}", name.as_str())),
-            count: *count,
+            count: tr.count(*count),
             share: percent(tr, *count, funnel.selected),
             bar: charts::bar(ratio(*count, funnel.selected)),
         };
+        let mut scores: Vec<&Score> = board.scores.iter().collect();
+        scores.sort_by_key(|score| order(score.kind)); // Stable: by name among those of one kind.
         Self {
-            scores: board.scores.iter().map(|score| ScoreView::new(tr, score, goals)).collect(),
+            scores: scores.into_iter().map(|score| ScoreView::new(tr, score, goals)).collect(),
             funnel: if funnel.offered > 0 { Stage::ALL.into_iter().map(stage).collect() } else { Vec::new() },
             outcomes: outcomes.map(outcome).collect(),
             response: response(tr, &board.responses),
@@ -268,6 +322,12 @@ pub(super) fn beside(tr: Tongue, list: &[Beside]) -> Vec<BesideView> {
         BesideView { origin: tr.t(&format!("origin-{}", one.origin.as_str())), board }
     };
     list.iter().map(one).collect()
+}
+
+/// Where questions of a kind stand on a page.
+pub(super) fn order(kind: QuestionKind) -> usize {
+    use QuestionKind as K;
+    [K::Csat, K::Nps, K::Ces, K::Fcr].iter().position(|of| *of == kind).unwrap_or(usize::MAX)
 }
 
 /// The figure that stands for a question in tables and trends.
@@ -314,7 +374,14 @@ impl Asked {
         let cells: Vec<_> =
             scores.iter().filter_map(|score| Some((score, score.figures.get(&figure)?))).collect();
         let shown = cells.iter().find_map(|(score, cell)| match cell {
-            Cell::Shown(of) => Some(Shown::new(tr, figure, score.scale, of, None)),
+            Cell::Shown(of) => {
+                let shown = Shown::new(tr, figure, score.scale, of, None);
+                let n = score.asked.map(|asked| tr.xy("n-of", tr.count(score.n), tr.count(asked)));
+                Some(match n {
+                    Some(n) => shown.of_asked(n),
+                    None => shown,
+                })
+            }
             Cell::TooFew => None,
         });
         let elsewhere = !scores.is_empty() && *calls == Responses::default();
@@ -332,14 +399,14 @@ pub(super) fn headlines<'a>(all: impl Iterator<Item = &'a [Score]>) -> Vec<Figur
 /// One menu question.
 pub(super) struct ReasonsView {
     pub(super) question: String,
-    pub(super) n: u64,
+    pub(super) n: String,
     pub(super) rows: Vec<ReasonRow>,
 }
 
 /// One choice of it.
 pub(super) struct ReasonRow {
     pub(super) label: String,
-    pub(super) count: u64,
+    pub(super) count: String,
     pub(super) shown: Option<Shown>,
 }
 
@@ -351,12 +418,12 @@ pub(super) fn reasons(tr: Tongue, list: &[Reasons]) -> Vec<ReasonsView> {
     };
     let row = |choice: &crate::store::rules::ReasonShare| ReasonRow {
         label: spoken(&choice.label),
-        count: choice.count,
+        count: tr.count(choice.count),
         shown: shown(&choice.share),
     };
     let view = |one: &Reasons| ReasonsView {
         question: spoken(one.question.as_str()),
-        n: one.n,
+        n: answered(tr, one.n, one.asked),
         rows: one.choices.iter().map(row).collect(),
     };
     list.iter().map(view).collect()
@@ -385,15 +452,38 @@ mod tests {
         };
         let view = ScoreView::new(Tongue::English, &score, &Goals::default());
         let shown = view.tiles[0].shown.as_ref().unwrap();
-        assert_eq!(
-            (shown.value.as_str(), shown.interval.as_str()),
-            ("80\u{a0}%", "65\u{a0}% \u{2013} 90\u{a0}%")
-        );
+        assert_eq!((shown.value.as_str(), shown.interval.as_str()), ("80\u{a0}%", "65\u{a0}% to 90\u{a0}%"));
         let change = shown.change.as_ref().unwrap();
-        assert_eq!((change.text.as_str(), change.class), ("+12 (+1 \u{2026} +23)", "good"));
+        assert_eq!((change.text.as_str(), change.class), ("by +12 points (+1 to +23)", "good"));
+        assert_eq!(shown.n, "n 40 of 52 asked", "with those who did not answer");
         assert!(view.tiles[1].shown.is_none());
         let labels: Vec<&str> = view.bars.iter().map(|bar| bar.label.as_str()).collect();
         assert_eq!(labels, ["1", "2", "3", "4", "5"], "values that nobody gave are there too");
+    }
+
+    #[test]
+    fn figures_do_not_contradict_themselves() {
+        let (tr, mean) = (Tongue::English, FigureName::CsatMean);
+        let shown =
+            Shown::new(tr, mean, None, &Estimate { n: 9000, value: 3.91, low: 3.88, high: 3.94 }, None);
+        assert_eq!((&*shown.value, &*shown.interval, &*shown.n), ("3.91", "3.88 to 3.94", "n 9,000"));
+        let told =
+            |figure, value, low, high| Change::new(tr, figure, None, &Difference { value, low, high }).text;
+        let minus = "\u{2212}";
+        assert_eq!(
+            told(mean, -0.08, -0.14, -0.03),
+            format!("by {minus}0.08 points ({minus}0.14 to {minus}0.03)")
+        );
+        assert_eq!(told(FigureName::Fcr, 1.2, 0.2, 2.3), "by +1.2 points (+0.2 to +2.3)");
+        assert_eq!(told(FigureName::Fcr, 3.4, -4.2, 11.0), format!("by +3 points ({minus}4 to +11)"));
+        let same = Shown::new(
+            tr,
+            FigureName::Fcr,
+            None,
+            &Estimate { n: 9, value: 100.0, low: 70.1, high: 100.0 },
+            None,
+        );
+        assert_eq!(same.interval, "70\u{a0}% to 100\u{a0}%", "what is the same is not told apart");
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::board::{ends, headline, span, value};
+use super::board::{ends, headline, is_share, order, span, value};
 use super::charts::{self, Marks, Point};
 use super::goals::Goals;
 use super::words::{Tongue, spoken};
 use crate::domain::Scale;
-use crate::scoring::{FigureName, Verdict};
+use crate::scoring::{Estimate, FigureName, Verdict};
 use crate::store::rules::{Cell, Chart, DayPoint, Score, WeekPoint};
 
 /// A chart with the table under it.
@@ -15,6 +15,8 @@ pub(super) struct ChartView {
     /// Its name on the page, by which it stays the same part of it when the page changes.
     pub(super) id: String,
     pub(super) title: String,
+    /// What its points are of: weeks or days.
+    pub(super) column: String,
     pub(super) svg: String,
     pub(super) rows: Vec<[String; 4]>,
     /// What its lines without points stand for.
@@ -52,14 +54,14 @@ fn over_time<'a>(
     said: &str,
 ) -> Vec<ChartView> {
     type Line = (FigureName, Option<Scale>, Vec<Point>);
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    let mut lines: BTreeMap<(usize, String), Line> = BTreeMap::new();
     for (x, label, scores) in times {
         for score in scores {
             let Some(figure) = headline(score.kind) else { continue };
             let Some(Cell::Shown(of)) = score.figures.get(&figure) else { continue };
             let scale = score.scale.map(|scale| format!("{}-{}", scale.min, scale.max)).unwrap_or_default();
             let key = format!("{:?}\u{0}{}\u{0}{scale}", figure, score.question);
-            let line = lines.entry(key).or_insert((figure, score.scale, Vec::new()));
+            let line = lines.entry((order(score.kind), key)).or_insert((figure, score.scale, Vec::new()));
             line.2.push(Point {
                 x,
                 label: label.clone(),
@@ -71,7 +73,7 @@ fn over_time<'a>(
             });
         }
     }
-    let view = |(key, (figure, scale, points)): (String, Line)| {
+    let view = |((_, key), (figure, scale, points)): ((usize, String), Line)| {
         let question = key.split('\u{0}').nth(1).map(spoken).unwrap_or_default();
         let title = format!("{} \u{b7} {question}", tr.t(&format!("figure-{}", figure.as_str())));
         let id = format!("{said}-{}", key.replace('\u{0}', "-"));
@@ -93,16 +95,18 @@ fn chart(
         [
             point.label.clone(),
             value(tr, figure, point.value),
-            span(tr, figure, point.low, point.high),
-            point.n.to_string(),
+            span(tr, figure, &Estimate { n: point.n, value: point.value, low: point.low, high: point.high }),
+            tr.count(point.n),
         ]
     };
     let label = tr.xy(said, &title, points.len());
-    let svg = charts::line(tr, points, ends(figure, scale), marks, &label);
+    let unit = if is_share(figure) { "\u{a0}%" } else { "" };
+    let svg = charts::line(tr, points, (ends(figure, scale), unit), marks, &label);
     let note = |id, mark: Option<f64>| mark.map(|mark| tr.x(id, value(tr, figure, mark)));
     let notes = [note("target-is", marks.target), note("benchmark-is", marks.benchmark)];
     ChartView {
         id: String::new(),
+        column: tr.t(if said == "chart-label-days" { "col-day" } else { "col-week" }),
         svg,
         rows: points.iter().map(row).collect(),
         title,

@@ -75,7 +75,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         frame: ui.framed(tr.t("page-why"), Surveys::Any, Origins::Any),
         reasons: board::reasons(tr, &view.questions),
         heard: heard(tr, &view.said),
-        words: board::counts(view.said.words.iter().map(|word| (spoken(&word.word), word.count))),
+        words: board::counts(tr, view.said.words.iter().map(|word| (spoken(&word.word), word.count))),
         tr,
     };
     Ok(Html(page.render()?))

@@ -121,7 +121,7 @@ pub struct Overview {
     pub board: Board,
     /// The other origins.
     pub beside: Vec<Beside>,
-    /// The 13 weeks up to the end of the period, those without answers left out.
+    /// The 13 weeks up to the end of the period, or to this week where it goes on, those without answers left out.
     pub weeks: Vec<WeekPoint>,
     /// The days of the period, those without answers left out.
     pub days: Vec<DayPoint>,
@@ -184,7 +184,7 @@ pub struct AgentDetail {
     pub board: Board,
     /// The other origins, with what the agent sent on purpose among them.
     pub beside: Vec<Beside>,
-    /// The 13 weeks up to the end of the period.
+    /// The 13 weeks up to the end of the period, or to this week where it goes on.
     pub weeks: Vec<WeekPoint>,
     /// Each week's share against what chance allows around the mean of the 13 weeks.
     pub charts: Vec<Chart>,
@@ -255,7 +255,7 @@ pub struct QueueDetail {
     pub board: Board,
     /// The other origins.
     pub beside: Vec<Beside>,
-    /// The 13 weeks up to the end of the period.
+    /// The 13 weeks up to the end of the period, or to this week where it goes on.
     pub weeks: Vec<WeekPoint>,
     /// Why callers found it hard, and other choices.
     pub choices: Vec<Reasons>,

@@ -184,6 +184,24 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     assert_eq!(results.overview(&supervisor, Slice::of(before)).await.unwrap().board, Board::default());
 }
 
+#[tokio::test]
+async fn a_trend_of_a_period_that_goes_on_ends_now() {
+    let folder = TempDir::new().unwrap();
+    let results = results(&folder).await;
+    let now = Timestamp::now().as_microsecond();
+    for (back, number) in [12, 0].into_iter().flat_map(|back| (0..5).map(move |n| (back, back * 5 + n))) {
+        let taken = Taken { agent: "anna", queue: "sales", survey: "short", hours: 0 };
+        let at_us = now - i64::try_from(back).unwrap() * 168 * HOUR_US;
+        take(&results.store, number, &taken, at_us, Origin::Sampled).await;
+    }
+    let this = Week::of_us(now);
+    for period in [Period::Week(this), Period::month_of(this), Period::quarter_of(this)] {
+        let overview = results.overview(&viewer(Role::Supervisor), Slice::of(period)).await.unwrap();
+        let weeks: Vec<Week> = overview.weeks.iter().map(|point| point.week).collect();
+        assert_eq!(weeks, [this.plus(-12), this], "{period}");
+    }
+}
+
 const COMMENTED: Taken = Taken { agent: "anna", queue: "sales", survey: "short", hours: 0 };
 
 /// A call with a comment in which these groups of key words are found.
