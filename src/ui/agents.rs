@@ -4,8 +4,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, Response};
 
-use super::board::{self, Asked, BesideView, BoardView, ReasonsView, Shown, TableCell};
+use super::board::{self, Asked, BesideView, BoardView, ReasonsView, TableCell};
 use super::export;
+use super::figures::Shown;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui, encoded};
 use super::goals::Goals;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::charts;
+use super::figures::{Change, Shown, answered, percent, ratio};
 use super::goals::{GoalView, Goals};
 use super::words::{Tongue, spoken};
 use crate::dialogue::{Survey, SurveySet};
-use crate::domain::{Better, Disposition, QuestionKind, Scale, Stage, SurveyId};
-use crate::scoring::{Difference, Estimate, FigureName, Verdict};
+use crate::domain::{Disposition, QuestionKind, Scale, Stage, SurveyId};
+use crate::scoring::FigureName;
 use crate::store::rules::{Beside, Board, Cell, Reasons, Responses, Score};
 
 /// One figure.
@@ -17,23 +18,6 @@ pub(super) struct Tile {
     pub(super) shown: Option<Shown>,
     /// What it is measured against.
     pub(super) goal: Option<GoalView>,
-}
-
-/// A figure that can be shown.
-pub(super) struct Shown {
-    pub(super) value: String,
-    pub(super) interval: String,
-    /// Of how many answers it is, and how many were asked for one.
-    pub(super) n: String,
-    pub(super) rail: String,
-    pub(super) change: Option<Change>,
-}
-
-/// How a figure differs from the period before.
-pub(super) struct Change {
-    pub(super) text: String,
-    pub(super) verdict: String,
-    pub(super) class: &'static str,
 }
 
 /// One bar of a distribution or a funnel.
@@ -67,141 +51,6 @@ pub(super) struct BoardView {
 pub(super) struct BesideView {
     pub(super) origin: String,
     pub(super) board: BoardView,
-}
-
-/// From where to where a figure can go.
-pub(super) fn ends(figure: FigureName, scale: Option<Scale>) -> (f64, f64) {
-    match (figure, scale) {
-        (FigureName::Nps, _) => (-100.0, 100.0),
-        (FigureName::CsatMean | FigureName::CesMean, Some(scale)) => {
-            (f64::from(scale.min), f64::from(scale.max))
-        }
-        _ => (0.0, 100.0),
-    }
-}
-
-/// Whether less of it is better.
-pub(super) fn lower_is_good(figure: FigureName, scale: Option<Scale>) -> bool {
-    let mean = matches!(figure, FigureName::CesMean | FigureName::CsatMean);
-    mean && scale.is_some_and(|scale| scale.better == Better::Lower)
-}
-
-/// Whether a figure has the unit of percent.
-pub(super) fn is_share(figure: FigureName) -> bool {
-    !matches!(figure, FigureName::Nps | FigureName::CsatMean | FigureName::CesMean)
-}
-
-/// Decimals that a figure is told with, where nothing asks for more.
-fn decimals(figure: FigureName) -> usize {
-    usize::from(matches!(figure, FigureName::CsatMean | FigureName::CesMean))
-}
-
-/// Decimals with which these are told apart; at most two more than usual. What is the same needs none.
-fn decimals_apart(figure: FigureName, values: [f64; 3]) -> usize {
-    let usual = decimals(figure);
-    let same = |decimals: usize| {
-        let told = values.map(|value| format!("{value:.decimals$}"));
-        values
-            .windows(2)
-            .zip(told.windows(2))
-            .any(|(values, told)| values[0] < values[1] && told[0] == told[1])
-    };
-    (usual..usual + 2).find(|decimals| !same(*decimals)).unwrap_or(usual + 2)
-}
-
-/// A value with its unit.
-pub(super) fn value(tr: Tongue, figure: FigureName, value: f64) -> String {
-    value_to(tr, figure, value, decimals(figure))
-}
-
-fn value_to(tr: Tongue, figure: FigureName, value: f64, decimals: usize) -> String {
-    let number = tr.number(value, decimals);
-    match figure {
-        FigureName::Nps if value > 0.0 => format!("+{number}"),
-        _ if is_share(figure) => format!("{number}\u{a0}%"),
-        _ => number,
-    }
-}
-
-/// An interval, as precise as the value between its ends needs it.
-pub(super) fn span(tr: Tongue, figure: FigureName, of: &Estimate) -> String {
-    let decimals = decimals_apart(figure, [of.low, of.value, of.high]);
-    let end = |value| value_to(tr, figure, value, decimals);
-    tr.xy("span", end(of.low), end(of.high))
-}
-
-/// A share of whole numbers in percent.
-pub(super) fn percent(tr: Tongue, part: u64, whole: u64) -> String {
-    if whole == 0 {
-        "\u{2013}".into()
-    } else {
-        format!("{}\u{a0}%", tr.number(100.0 * ratio(part, whole), 0))
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-impl Shown {
-    pub(super) fn new(
-        tr: Tongue,
-        figure: FigureName,
-        scale: Option<Scale>,
-        of: &Estimate,
-        change: Option<Change>,
-    ) -> Self {
-        let decimals = decimals_apart(figure, [of.low, of.value, of.high]);
-        Self {
-            value: value_to(tr, figure, of.value, decimals),
-            interval: span(tr, figure, of),
-            n: tr.x("n", tr.count(of.n)),
-            rail: charts::interval(of.value, of.low, of.high, ends(figure, scale)),
-            change,
-        }
-    }
-
-    /// With how many were asked.
-    fn of_asked(self, n: String) -> Self {
-        Self { n, ..self }
-    }
-}
-
-/// Of how many answers something is, and of how many who were asked for them.
-fn answered(tr: Tongue, n: u64, asked: Option<u64>) -> String {
-    match asked {
-        Some(asked) => tr.xy("n-of-asked", tr.count(n), tr.count(asked)),
-        None => tr.x("n", tr.count(n)),
-    }
-}
-
-impl Change {
-    fn new(tr: Tongue, figure: FigureName, scale: Option<Scale>, by: &Difference) -> Self {
-        // What is told apart from nothing must not look like nothing.
-        let ends = [by.low, by.high].map(|end| if by.verdict() == Verdict::Within { end } else { end.abs() });
-        let nothing = |decimals: usize| {
-            let zero = format!("{:.decimals$}", 0.0);
-            ends.iter().any(|end| *end > 0.0 && format!("{end:.decimals$}") == zero)
-        };
-        let apart = decimals_apart(figure, [by.low, by.value, by.high]);
-        let most = decimals(figure) + 2;
-        let clear = by.verdict() == Verdict::Within;
-        let decimals = (apart..most).find(|decimals| clear || !nothing(*decimals)).unwrap_or(most);
-        let signed = |value: f64| {
-            let text = tr.number(value, decimals);
-            if value > 0.0 { format!("+{text}") } else { text }
-        };
-        let (id, class) = match (by.verdict(), lower_is_good(figure, scale)) {
-            (Verdict::Within, _) => ("change-none", "same"),
-            (Verdict::Above, false) => ("change-higher", "good"),
-            (Verdict::Above, true) => ("change-higher", "bad"),
-            (Verdict::Below, false) => ("change-lower", "bad"),
-            (Verdict::Below, true) => ("change-lower", "good"),
-        };
-        let text = tr.xy("change-by", signed(by.value), tr.xy("span", signed(by.low), signed(by.high)));
-        Self { text, verdict: tr.t(id), class }
-    }
 }
 
 impl Tile {
@@ -432,6 +281,8 @@ pub(super) fn reasons(tr: Tongue, list: &[Reasons]) -> Vec<ReasonsView> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Better;
+    use crate::scoring::{Difference, Estimate};
 
     #[test]
     fn a_tile_says_how_sure_it_is() {
@@ -454,36 +305,11 @@ mod tests {
         let shown = view.tiles[0].shown.as_ref().unwrap();
         assert_eq!((shown.value.as_str(), shown.interval.as_str()), ("80\u{a0}%", "65\u{a0}% to 90\u{a0}%"));
         let change = shown.change.as_ref().unwrap();
-        assert_eq!((change.text.as_str(), change.class), ("by +12 points (+1 to +23)", "good"));
+        assert_eq!((change.text.as_str(), change.class), ("+12 points (+1 to +23)", "good"));
         assert_eq!(shown.n, "n 40 of 52 asked", "with those who did not answer");
         assert!(view.tiles[1].shown.is_none());
         let labels: Vec<&str> = view.bars.iter().map(|bar| bar.label.as_str()).collect();
         assert_eq!(labels, ["1", "2", "3", "4", "5"], "values that nobody gave are there too");
-    }
-
-    #[test]
-    fn figures_do_not_contradict_themselves() {
-        let (tr, mean) = (Tongue::English, FigureName::CsatMean);
-        let shown =
-            Shown::new(tr, mean, None, &Estimate { n: 9000, value: 3.91, low: 3.88, high: 3.94 }, None);
-        assert_eq!((&*shown.value, &*shown.interval, &*shown.n), ("3.91", "3.88 to 3.94", "n 9,000"));
-        let told =
-            |figure, value, low, high| Change::new(tr, figure, None, &Difference { value, low, high }).text;
-        let minus = "\u{2212}";
-        assert_eq!(
-            told(mean, -0.08, -0.14, -0.03),
-            format!("by {minus}0.08 points ({minus}0.14 to {minus}0.03)")
-        );
-        assert_eq!(told(FigureName::Fcr, 1.2, 0.2, 2.3), "by +1.2 points (+0.2 to +2.3)");
-        assert_eq!(told(FigureName::Fcr, 3.4, -4.2, 11.0), format!("by +3 points ({minus}4 to +11)"));
-        let same = Shown::new(
-            tr,
-            FigureName::Fcr,
-            None,
-            &Estimate { n: 9, value: 100.0, low: 70.1, high: 100.0 },
-            None,
-        );
-        assert_eq!(same.interval, "70\u{a0}% to 100\u{a0}%", "what is the same is not told apart");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 
-use super::board::{self, percent};
+use super::board;
 use super::charts;
+use super::figures::percent;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Ui};
 use super::words::{Tongue, spoken};
@@ -17,15 +18,15 @@ struct StepView {
     question: String,
     /// When alone it is asked.
     when: String,
-    heard: u64,
+    heard: String,
     bar: String,
     answered: String,
-    by_key: u64,
-    by_voice: u64,
-    asked_again: u64,
-    no_input: u64,
-    no_match: u64,
-    left: u64,
+    by_key: String,
+    by_voice: String,
+    asked_again: String,
+    no_input: String,
+    no_match: String,
+    left: String,
     left_share: String,
     took: String,
 }
@@ -53,15 +54,15 @@ fn step(tr: Tongue, step: &Step, most: u64, survey: Option<&Survey>) -> StepView
                 tr.x("journey-when", format!("{asked} {} {value}", sign(when.operator)))
             },
         ),
-        heard: step.heard,
+        heard: tr.count(step.heard),
         bar: charts::bar(if most == 0 { 0.0 } else { step.heard as f64 / most as f64 }),
         answered: percent(tr, answers, step.heard),
-        by_key: step.by_key,
-        by_voice,
-        asked_again: step.asked_again,
-        no_input: step.no_input,
-        no_match: step.no_match,
-        left: step.left + step.refused,
+        by_key: tr.count(step.by_key),
+        by_voice: tr.count(by_voice),
+        asked_again: tr.count(step.asked_again),
+        no_input: tr.count(step.no_input),
+        no_match: tr.count(step.no_match),
+        left: tr.count(step.left + step.refused),
         left_share: percent(tr, step.left + step.refused, step.heard),
         took: if answers == 0 { "\u{2013}".into() } else { format!("{}\u{a0}s", tr.number(took, 1)) },
     }

@@ -8,6 +8,7 @@ mod board;
 mod calls;
 mod charts;
 mod export;
+mod figures;
 mod filters;
 mod frame;
 mod goals;

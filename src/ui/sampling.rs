@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 
-use super::board::percent;
+use super::figures::percent;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Ui};
 use super::words::Tongue;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::board::{ends, headline, is_share, order, span, value};
+use super::board::{headline, order};
 use super::charts::{self, Marks, Point};
+use super::figures::{ends, is_share, span, value};
 use super::goals::Goals;
 use super::words::{Tongue, spoken};
 use crate::domain::Scale;
