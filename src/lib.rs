@@ -39,7 +39,7 @@
 //!   keyed hash. No number, name or transcript is in a log or a metric.
 //! - A caller's voice is kept only where the survey says so, and sealed under a key of its own.
 //! - Nobody sees results but through [`store::rules`], which knows their role, writes each look to a chained audit log
-//!   first, and shows sums over whole tiles of at least five answers; operators on the machine see everything.
+//!   first, and shows sums over whole groups of at least five calls; operators on the machine see everything.
 //! - Whatever happens to a recogniser, the keys work.
 //! - Pure modules take `now` as an argument. Whoever reads a clock owns a socket, a task or a terminal.
 //! - Every queue, table and buffer has a bound, and says what happens at it.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::users::COLUMNS;
 use super::{Access, AccessError, UserSummary, digest, secret};
-use crate::domain::UserId;
+use crate::domain::{UserId, Viewer};
 
 /// For how long a link can be used.
 const LINK_GOOD_FOR: Duration = Duration::from_secs(600);
@@ -52,6 +52,21 @@ impl Access {
         secret: &str,
         rules: SessionRules,
     ) -> Result<Option<UserSummary>, AccessError> {
+        let Some((user, seen_us)) = self.find_session(secret, rules).await? else { return Ok(None) };
+        let now = Timestamp::now().as_microsecond();
+        if seen_us < now - micros(SEEN_EVERY) {
+            let update = "UPDATE sessions SET seen_us = $1 WHERE hash = $2";
+            sqlx::query(update).bind(now).bind(digest(secret)).execute(&self.pool).await?;
+        }
+        Ok(Some(user))
+    }
+
+    /// A session that is not over: whose it is, and when they last looked at a page.
+    async fn find_session(
+        &self,
+        secret: &str,
+        rules: SessionRules,
+    ) -> Result<Option<(UserSummary, i64)>, AccessError> {
         let now = Timestamp::now().as_microsecond();
         let select = format!(
             "SELECT {COLUMNS}, seen_us FROM sessions JOIN users ON users.id = sessions.user_id \
@@ -64,11 +79,19 @@ impl Access {
             .fetch_optional(&self.pool)
             .await?;
         let Some(row) = row else { return Ok(None) };
-        if row.try_get::<i64, _>("seen_us")? < now - micros(SEEN_EVERY) {
-            let update = "UPDATE sessions SET seen_us = $1 WHERE hash = $2";
-            sqlx::query(update).bind(now).bind(digest(secret)).execute(&self.pool).await?;
-        }
-        UserSummary::from_row(&row).map(Some)
+        Ok(Some((UserSummary::from_row(&row)?, row.try_get("seen_us")?)))
+    }
+
+    /// What whose session this is may see now; `None` when it is unknown or over. It stays as old as it is.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn session_holds(
+        &self,
+        secret: &str,
+        rules: SessionRules,
+    ) -> Result<Option<Viewer>, AccessError> {
+        Ok(self.find_session(secret, rules).await?.map(|(user, _)| user.viewer))
     }
 
     /// How many sessions each user has that are not over.
@@ -213,6 +236,10 @@ mod tests {
         assert_eq!(access.session(&one, RULES).await.unwrap().as_ref(), Some(&user));
         let idle = SessionRules { idle_max: Duration::ZERO, ..RULES };
         let old = SessionRules { age_max: Duration::ZERO, ..RULES };
+        assert_eq!(access.session_holds(&one, RULES).await.unwrap().as_ref(), Some(&user.viewer));
+        for over in [idle, old] {
+            assert_eq!(access.session_holds(&one, over).await.unwrap(), None);
+        }
         assert_eq!(access.session(&one, idle).await.unwrap(), None);
         assert_eq!(access.session(&one, old).await.unwrap(), None);
         access.end_session(&one).await.unwrap();

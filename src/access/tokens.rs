@@ -184,6 +184,17 @@ impl Access {
         }))
     }
 
+    /// Whether a token that was good still is.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn token_holds(&self, token: &Token) -> Result<bool, AccessError> {
+        let select = "SELECT 1 FROM tokens WHERE id = $1 AND expires_us > $2 AND revoked_us IS NULL";
+        let now = Timestamp::now().as_microsecond();
+        let query = sqlx::query(select).bind(token.id.as_bytes().to_vec()).bind(now);
+        Ok(query.fetch_optional(&self.pool).await?.is_some())
+    }
+
     /// All tokens, by name.
     ///
     /// # Errors
@@ -234,7 +245,8 @@ mod tests {
         let over = access.add_token("old", &scopes, Duration::ZERO).await.unwrap();
 
         let found = access.token(&token).await.unwrap().unwrap();
-        assert_eq!((found.name.as_str(), found.scopes), ("bi", scopes));
+        assert_eq!((found.name.as_str(), &found.scopes), ("bi", &scopes));
+        assert!(access.token_holds(&found).await.unwrap());
         assert_eq!(access.token(&over).await.unwrap(), None);
         assert_eq!(access.token("aftercall_guess").await.unwrap(), None);
         let kept = std::fs::read(folder.path().join("access.db")).unwrap();
@@ -242,6 +254,7 @@ mod tests {
 
         assert!(access.revoke_token("bi").await.unwrap() && !access.revoke_token("bi").await.unwrap());
         assert_eq!(access.token(&token).await.unwrap(), None);
+        assert!(!access.token_holds(&found).await.unwrap());
         assert_eq!(access.tokens().await.unwrap().len(), 2);
         assert!("reports:write".parse::<Scopes>().is_err());
     }

@@ -10,6 +10,7 @@ use crate::domain::{Role, UserId, Viewer};
 use crate::web::WebState;
 
 /// A request with a good token.
+#[derive(Clone)]
 pub(super) struct Bearer(pub(super) Token);
 
 impl Bearer {
@@ -19,6 +20,14 @@ impl Bearer {
             return Ok(());
         }
         Err(Problem::new(StatusCode::FORBIDDEN, format!("the token lacks {}", scope.as_str())))
+    }
+
+    /// Whether the token is still good; no, where that cannot be found out.
+    pub(super) async fn holds(&self, state: &WebState) -> bool {
+        state.access.token_holds(&self.0).await.unwrap_or_else(|cause| {
+            tracing::error!(%cause, "A token could not be looked up; what it keeps open is closed");
+            false
+        })
     }
 
     /// The token as somebody who looks, in a role that one of its scopes stands for.

@@ -7,15 +7,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde::Serialize;
+use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt as _};
 use utoipa::ToSchema;
 
 use super::Problem;
 use super::auth::Bearer;
 use crate::access::Scope;
-use crate::call::{RunningCall, RunningCalls};
 use crate::domain::Role;
-use crate::web::WebState;
+use crate::store::rules::RunningSurvey;
+use crate::web::{WebState, guarded};
 
 /// A stream tells of changes at most so often.
 const EVERY: Duration = Duration::from_millis(500);
@@ -35,14 +36,13 @@ pub(super) struct Running {
     survey: String,
     /// Where it comes from: sampled, agent, mystery or test.
     origin: &'static str,
-    /// The question that is open.
-    question: Option<String>,
-    /// Answers so far.
-    answers: usize,
+    /// How far it has come: greeting, questions or closing. Which question is open is not told, since one that is asked only
+    /// after some answers would tell them.
+    progress: &'static str,
 }
 
-impl From<RunningCall> for Running {
-    fn from(call: RunningCall) -> Self {
+impl From<RunningSurvey> for Running {
+    fn from(call: RunningSurvey) -> Self {
         Self {
             id: call.id.to_string(),
             since: call.since.to_string(),
@@ -50,14 +50,14 @@ impl From<RunningCall> for Running {
             queue: call.queue.map(|queue| queue.to_string()),
             survey: call.survey.to_string(),
             origin: call.origin.as_str(),
-            question: call.question.map(String::from),
-            answers: call.answers,
+            progress: call.progress.as_str(),
         }
     }
 }
 
-fn all(calls: &RunningCalls) -> Vec<Running> {
-    calls.snapshot().into_iter().map(Running::from).collect()
+fn all(state: &WebState, bearer: &Bearer) -> Vec<Running> {
+    let calls = state.results().running(&bearer.viewer(Role::Supervisor), state.parts.running.snapshot());
+    calls.into_iter().map(Running::from).collect()
 }
 
 /// Lists the calls that run now, the oldest first.
@@ -71,10 +71,11 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<Running>>, Problem> {
     bearer.may(Scope::Live)?;
     state.results().watch_running(&bearer.viewer(Role::Supervisor)).await?;
-    Ok(Json(all(&state.parts.running)))
+    Ok(Json(all(&state, &bearer)))
 }
 
-/// The same list as server-sent events: at once, and whenever it has changed, at most twice a second.
+/// The same list as server-sent events: at once, and whenever it has changed, at most twice a second. It ends when the
+/// token is over or revoked.
 #[utoipa::path(
     get, path = "/api/v1/calls/running/stream", tag = "calls", security(("token" = ["live:read"])),
     responses((status = 200, content_type = "text/event-stream", body = String), super::ReadProblems)
@@ -85,11 +86,15 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     bearer.may(Scope::Live)?;
     state.results().watch_running(&bearer.viewer(Role::Supervisor)).await?;
-    let calls = state.parts.running.clone();
-    let changes = tokio_stream::wrappers::WatchStream::new(calls.changes());
-    let events = changes.throttle(EVERY).map(move |_| {
-        let event = Event::default().event("running");
-        Ok(event.json_data(all(&calls)).unwrap_or_else(|_| Event::default().comment("not to be written")))
+    let changes = WatchStream::new(state.parts.running.changes()).throttle(EVERY);
+    let ask = (state.clone(), bearer.clone());
+    let may = move || {
+        let (state, bearer) = ask.clone();
+        async move { bearer.holds(&state).await }
+    };
+    let events = guarded(changes, may, Vec::new()).map(move |_| {
+        let event = Event::default().event("running").json_data(all(&state, &bearer));
+        Ok(event.unwrap_or_else(|_| Event::default().comment("not to be written")))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }

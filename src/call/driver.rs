@@ -16,7 +16,7 @@ use crate::config::Live;
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
     CallContext, CallId, CallStats, CallerHash, CallerNumber, Codec, Decision, Disposition, Entry, Fact,
-    FailReason, StoredContext,
+    FailReason, Progress, StoredContext,
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
@@ -214,8 +214,7 @@ fn begun(id: CallId, incoming: &Incoming, survey: &Survey, decision: &Decision) 
         trunk: incoming.trunk.clone(),
         survey: survey.id.clone(),
         origin: decision.origin,
-        question: None,
-        answers: 0,
+        progress: Progress::Greeting,
     }
 }
 
@@ -280,7 +279,7 @@ impl Driver<'_> {
                 error!("A call's end is not stored yet; the next start will close it");
             }
         }
-        self.running.update(self.dialogue.open_question(), self.dialogue.answer_count());
+        self.running.update(self.dialogue.progress());
         if key {
             histogram!("aftercall_key_reaction_seconds").record(at.elapsed().as_secs_f64());
         }

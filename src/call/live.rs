@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::domain::{AgentId, CallId, Origin, QuestionId, QueueId, SurveyId, TrunkId};
+use crate::domain::{AgentId, CallId, Origin, Progress, QueueId, SurveyId, TrunkId};
+use crate::store::rules::RunningSurvey;
 
 /// One running call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +26,22 @@ pub struct RunningCall {
     pub survey: SurveyId,
     /// Where it comes from.
     pub origin: Origin,
-    /// The question that is open.
-    pub question: Option<QuestionId>,
-    /// Answers so far.
-    pub answers: usize,
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+impl From<RunningCall> for RunningSurvey {
+    fn from(call: RunningCall) -> Self {
+        Self {
+            id: call.id,
+            since: call.since,
+            agent: call.agent,
+            queue: call.queue,
+            survey: call.survey,
+            origin: call.origin,
+            progress: call.progress,
+        }
+    }
 }
 
 /// All running calls. Cheap to clone.
@@ -57,7 +70,8 @@ impl RunningCalls {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Counts changes: of a call that begins, ends, or comes to another question.
+    /// Counts changes: of a call that begins, ends, or comes further. Not of answers: that something changes
+    /// may tell no more than what is shown.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -85,13 +99,13 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The conversation has gone on.
-    pub(super) fn update(&self, question: Option<QuestionId>, answers: usize) {
+    pub(super) fn update(&self, progress: Progress) {
         let mut calls = self.calls.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(call) = calls.get_mut(&self.id) else { return };
-        if call.question == question && call.answers == answers {
+        if call.progress == progress {
             return;
         }
-        (call.question, call.answers) = (question, answers);
+        call.progress = progress;
         drop(calls);
         self.calls.changed();
     }
@@ -121,12 +135,11 @@ mod tests {
             trunk: "pbx".parse().unwrap(),
             survey: "short".parse().unwrap(),
             origin: Origin::Sampled,
-            question: None,
-            answers: 0,
+            progress: Progress::Greeting,
         });
-        entry.update(Some("satisfaction".parse().unwrap()), 0);
-        entry.update(Some("satisfaction".parse().unwrap()), 0);
-        assert_eq!(calls.snapshot()[0].question, Some("satisfaction".parse().unwrap()));
+        entry.update(Progress::Questions);
+        entry.update(Progress::Questions);
+        assert_eq!(calls.snapshot()[0].progress, Progress::Questions);
         assert_eq!(*changes.borrow(), 2, "what changes nothing is not told");
         drop(entry);
         assert_eq!((calls.count(), *changes.borrow()), (0, 3));

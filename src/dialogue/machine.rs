@@ -14,7 +14,9 @@ use super::survey::{Form, Patience, Questions, Survey, language_question};
 use keys::Taken;
 
 use super::{Action, Actions, Event, HOLD_MAX, PLAY_MAX};
-use crate::domain::{AnswerValue, Fact, FailReason, Language, ListenId, PlayId, PromptName, QuestionId};
+use crate::domain::{
+    AnswerValue, Fact, FailReason, Language, ListenId, PlayId, Progress, PromptName, QuestionId,
+};
 use voice::Offer;
 
 /// How often a prompt that plays forever is lined up at once, so that its joints are seldom heard.
@@ -209,7 +211,7 @@ impl Dialogue {
         Some(self.held_since.map_or(until, |since| since + HOLD_MAX))
     }
 
-    /// The question that is open, for a live view.
+    /// The question that is open, for a rehearsal.
     #[must_use]
     pub fn open_question(&self) -> Option<QuestionId> {
         match self.state {
@@ -218,10 +220,16 @@ impl Dialogue {
         }
     }
 
-    /// How many answers were taken.
+    /// How far it has come, for a live view.
     #[must_use]
-    pub fn answer_count(&self) -> usize {
-        self.answers.len()
+    pub fn progress(&self) -> Progress {
+        match self.state {
+            State::Fresh
+            | State::Greeting { .. }
+            | State::Asking { asking: Asking { step: Step::Language, .. }, .. } => Progress::Greeting,
+            State::Looping { .. } | State::Asking { .. } | State::Parting { .. } => Progress::Questions,
+            State::Closing { .. } | State::Ended => Progress::Closing,
+        }
     }
 
     /// Whether the caller gave us anything.

@@ -29,7 +29,7 @@ pub use ids::{
     AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, RecordingId, SurveyId,
     SurveyVersion, TeamId, TrunkId,
 };
-pub use outcome::{Disposition, FailReason, SkipReason, Stage, Transcription};
+pub use outcome::{Disposition, FailReason, Progress, SkipReason, Stage, Transcription};
 pub use period::{Period, PeriodError, Week, midnight_us};
 pub use play::{ListenId, PlayId, PromptCatalogue};
 pub use record::{CallStats, DialogTrace, Entry, Fact, StoredContext};

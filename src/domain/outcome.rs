@@ -155,3 +155,27 @@ pub enum FailReason {
     /// The service was not there any more; found open at the next start.
     Crash,
 }
+
+/// How far a call that runs has come, as far as it depends on no answer. Which question is open, and how many have been
+/// asked or answered, would tell an answer wherever a question is asked only after some of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing has been asked yet.
+    Greeting,
+    /// It is asked.
+    Questions,
+    /// It says goodbye.
+    Closing,
+}
+
+impl Progress {
+    /// The name in results.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Greeting => "greeting",
+            Self::Questions => "questions",
+            Self::Closing => "closing",
+        }
+    }
+}

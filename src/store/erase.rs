@@ -240,6 +240,13 @@ pub(super) async fn run(
                 state.waiting.insert(key, waiting);
             }
         }
+        let keys: Vec<_> = state.groups.keys().filter(|key| key.agent == old.as_str()).cloned().collect();
+        for mut key in keys {
+            if let Some(group) = state.groups.remove(&key) {
+                key.agent = new.to_string();
+                state.groups.insert(key, group);
+            }
+        }
     }
     Ok(stepped)
 }
@@ -307,6 +314,7 @@ async fn rename(conn: &mut SqliteConnection, old: &AgentId, new: &AgentId) -> Re
         ("calls", "agent", ""),
         ("rollup_answers", "agent", ""),
         ("rollup_calls", "agent", ""),
+        ("responses_waiting", "agent", ""),
         ("tiles_waiting", "agent", ""),
         ("sampling_weeks", "agent", ""),
         ("shown_weeks", "name", " AND part = 'agent'"),

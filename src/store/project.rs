@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::passage::Passage;
 use crate::domain::{
     Answer, CallId, CallStats, Codec, Decision, Disposition, Entry, Fact, FailReason, Language, Origin,
     QuestionId, Scale, Stage, StoredContext, SurveyId, SurveyVersion,
@@ -32,6 +33,8 @@ pub(super) struct CallRow {
     pub(super) by_caller: Option<bool>,
     pub(super) answers: Vec<String>,
     pub(super) stats: Option<CallStats>,
+    /// What it brings to the sums that supervisors see.
+    pub(super) passage: Passage,
 }
 
 /// One row of `answers`.
@@ -102,11 +105,15 @@ impl CallRow {
             by_caller: None,
             answers: Vec::new(),
             stats: None,
+            passage: Passage::default(),
         }
     }
 
     /// Takes in one fact; says whether the row changed in a way that readers should see.
     pub(super) fn apply(&mut self, entry: &Entry, sums: &mut RollUps) -> bool {
+        if self.ended_us.is_none() {
+            self.passage.take_in(&entry.fact);
+        }
         match &entry.fact {
             Fact::Offered(context) => {
                 self.offered_us = entry.at_us;
@@ -199,14 +206,12 @@ impl CallRow {
     }
 
     fn group(&self) -> GroupKey {
-        let context = self.context.as_ref();
-        let agent = context.and_then(|c| c.agent.as_ref()).map(ToString::to_string);
         GroupKey {
             day: self.offered_us.div_euclid(DAY_US),
             origin: self.origin(),
             survey: self.decision.as_ref().and_then(|d| d.survey.clone()),
             queue: self.queue(),
-            agent: agent.unwrap_or_default(),
+            agent: self.agent(),
         }
     }
 
@@ -217,6 +222,12 @@ impl CallRow {
     pub(super) fn queue(&self) -> String {
         let queue = self.context.as_ref().and_then(|c| c.queue.as_ref());
         queue.map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Empty for none.
+    pub(super) fn agent(&self) -> String {
+        let agent = self.context.as_ref().and_then(|c| c.agent.as_ref());
+        agent.map(ToString::to_string).unwrap_or_default()
     }
 
     /// How a call that was found open at a start is closed: what was answered stays.

@@ -44,6 +44,7 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
         "DELETE FROM rollup_answers",
         "DELETE FROM rollup_calls",
         "DELETE FROM queue_counts",
+        "DELETE FROM responses_waiting",
         "DELETE FROM tiles_waiting",
         "DELETE FROM shown_weeks",
         "DELETE FROM shown_days",

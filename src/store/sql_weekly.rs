@@ -2,8 +2,8 @@
 
 use super::sql::{better, integer};
 use super::statement::{Statement, statements};
-use super::tiles::QuestionKey;
-use super::weekly::{CallsKey, DayKey, JourneyKey, SamplingKey, ShownKey, WaitingKey};
+use super::tiles::{QuestionKey, TileKey};
+use super::weekly::{CallsKey, DayKey, JourneyKey, SamplingKey, ShownKey};
 
 /// The columns of a [`QuestionKey`].
 const QUESTION: &str = "origin, survey, question, kind, scale_min, scale_max, better";
@@ -60,17 +60,17 @@ pub(super) fn add_journey(rows: &[(&JourneyKey, &(i64, i64))]) -> Vec<Statement>
             .bind(origin.as_str())
             .bind(survey.clone())
             .bind(question.clone())
-            .bind(*what)
+            .bind(what.clone())
             .bind(*n)
             .bind(*ms)
     })
 }
 
 /// Puts what waits now in the place of what waited.
-pub(super) fn set_waiting(rows: &[(&WaitingKey, u64)]) -> Vec<Statement> {
+pub(super) fn set_waiting(rows: &[(&TileKey, &(String, String), u64)]) -> Vec<Statement> {
     let head = format!("INSERT INTO tiles_waiting ({QUESTION}, agent, queue, value, n)");
     let tail = format!("ON CONFLICT (agent, {QUESTION}, queue, value) DO UPDATE SET n = excluded.n");
-    statements(head, 11, tail, rows, |q, ((key, (queue, value)), n)| {
+    statements(head, 11, tail, rows, |q, (key, (queue, value), n)| {
         bind_question(q, &key.question)
             .bind(key.agent.clone())
             .bind(queue.clone())

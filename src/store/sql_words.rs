@@ -23,13 +23,22 @@ pub(super) async fn calls_of(
     let mut found = HashMap::new();
     for call in calls {
         // What was never decided counts as `CallRow::origin` has it.
-        let text = "SELECT offered_us, COALESCE(origin, 'sampled') AS origin, COALESCE(survey, '') AS survey \
-                    FROM calls WHERE id = $1";
+        let text = "SELECT offered_us, COALESCE(origin, 'sampled') AS origin, COALESCE(survey, '') AS survey, \
+                    COALESCE(agent, '') AS agent, COALESCE(queue, '') AS queue, answer_count FROM calls WHERE id = $1";
         let row =
             sqlx::query(text).bind(bytes(call.0)).fetch_optional(&mut *conn).await.map_err(read_error)?;
         if let Some(row) = row {
             let (offered_us, origin) = (get(&row, "offered_us")?, parse(&row, "origin")?);
-            found.insert(call, CallOf { call, offered_us, origin, survey: get(&row, "survey")? });
+            let of = CallOf {
+                call,
+                offered_us,
+                origin,
+                survey: get(&row, "survey")?,
+                agent: get(&row, "agent")?,
+                queue: get(&row, "queue")?,
+                has_answers: get::<i64>(&row, "answer_count")? > 0,
+            };
+            found.insert(call, of);
         }
     }
     Ok(found)

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::audit::Head;
+use super::groups::AllGroups;
 use super::project::CallRow;
-use super::tiles::{AllWaiting, QuestionKey, TileKey};
+use super::tiles::{self, AllWaiting, QuestionKey, TileKey};
 use super::views::{get, parse, read_error, scale_of};
 use super::weekly::TileSizes;
 use super::words::{AllWords, WordWaiting};
-use super::{StoreError, sql};
+use super::{StoreError, sql, sql_groups};
 use crate::domain::{CallId, QuestionKind};
 
 /// How many answers make a tile until the policy says otherwise.
@@ -21,8 +22,10 @@ const TILE: i64 = 5;
 pub(super) struct State {
     /// Calls that have not ended.
     pub(super) open: HashMap<CallId, CallRow>,
-    /// Answers that wait for a tile.
+    /// Answers of full groups that wait for a tile.
     pub(super) waiting: AllWaiting,
+    /// Responses that wait for their group.
+    pub(super) groups: AllGroups,
     /// Words that wait to be counted.
     pub(super) words: AllWords,
     /// How many make one.
@@ -58,13 +61,17 @@ pub(super) async fn load(conn: &mut SqliteConnection) -> Result<State, StoreErro
             origin: parse(row, "origin")?,
             survey: survey.parse().ok(),
             question: parse(row, "question")?,
-            kind: parse::<QuestionKind>(row, "kind")?.as_str(),
+            kind: match get::<String>(row, "kind")?.as_str() {
+                tiles::ASKED => tiles::ASKED,
+                _ => parse::<QuestionKind>(row, "kind")?.as_str(),
+            },
             scale: scale_of(row)?,
         };
         let key = TileKey { question, agent: get(row, "agent")? };
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
         state.waiting.entry(key).or_default().insert((get(row, "queue")?, get(row, "value")?), n);
     }
+    state.groups = sql_groups::load(conn).await?;
     let rows = sqlx::query("SELECT * FROM words_waiting").fetch_all(&mut *conn).await.map_err(read_error)?;
     for row in &rows {
         let n = |column| get::<i64>(row, column).map(|n| u64::try_from(n).unwrap_or_default());

@@ -282,6 +282,7 @@ pub(super) async fn projections(folder: &Path) -> String {
         "SELECT * FROM rollup_calls ORDER BY day, origin, survey, queue, agent, disposition, stage",
         "SELECT * FROM queue_counts ORDER BY queue",
         "SELECT * FROM tiles_waiting WHERE n > 0 ORDER BY agent, origin, survey, question, queue, value",
+        "SELECT * FROM responses_waiting ORDER BY call_id",
         "SELECT * FROM shown_weeks ORDER BY part, week, name, origin, survey, question, value",
         "SELECT * FROM shown_days ORDER BY day, origin, survey, question, value",
         "SELECT * FROM calls_weeks ORDER BY part, week, name, origin, survey, disposition, stage",
@@ -388,7 +389,7 @@ async fn tables_newer_than_the_facts_are_made_anew_once() {
     let before = projections(folder.path()).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("aftercall.db"));
     let mut conn = options.connect().await.unwrap();
-    for change in ["DELETE FROM journey_weeks", "INSERT INTO rebuild_due (why) VALUES ('a new table')"] {
+    for change in ["DELETE FROM responses_waiting", "INSERT INTO rebuild_due (why) VALUES ('a new table')"] {
         sqlx::query(change).execute(&mut conn).await.unwrap();
     }
     assert_ne!(projections(folder.path()).await, before);

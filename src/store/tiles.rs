@@ -1,13 +1,13 @@
-//! Answers put together for showing: a tile is full with so many answers about one agent, counts as a whole from then
-//! on, and never changes. [`super::rules`] says why.
+//! Answers put together for showing: those of full groups of responses ([`super::groups`]) wait until there are enough to
+//! one question about one agent; that tile counts as a whole from then on, and never changes. [`super::rules`] says why.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::domain::{Origin, QuestionId, Scale, SurveyId};
 
-/// An agent's answers to one question wait for a tile of one queue until this many tiles' worth wait; then they go
+/// The answers of an agent's full groups wait for a tile of one queue until this many tiles' worth wait; then they go
 /// together, under no queue.
-pub(super) const WAITING_TILES: u64 = 3;
+const WAITING_TILES: u64 = 3;
 
 /// Whose answers to what a tile holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,8 +23,19 @@ pub(super) struct QuestionKey {
     pub(super) origin: Origin,
     pub(super) survey: Option<SurveyId>,
     pub(super) question: QuestionId,
+    /// [`ASKED`] where it is counted how many were asked.
     pub(super) kind: &'static str,
     pub(super) scale: Option<Scale>,
+}
+
+/// In the place of a kind of question: what is counted are the calls that heard it, with no value.
+pub(super) const ASKED: &str = "asked";
+
+impl QuestionKey {
+    /// Under which it is counted how many were asked.
+    pub(super) fn asked(&self) -> Self {
+        Self { kind: ASKED, scale: None, ..self.clone() }
+    }
 }
 
 /// Answers that wait: how often each value came through each queue.
@@ -42,17 +53,29 @@ pub(super) struct Tile {
 /// All answers that wait, by what they wait for.
 pub(super) type AllWaiting = HashMap<TileKey, Waiting>;
 
-/// Adds one answer; gives the tile that it made full.
-pub(super) fn add(waiting: &mut Waiting, queue: &str, value: &str, size: u64) -> Option<Tile> {
-    *waiting.entry((queue.to_owned(), value.to_owned())).or_default() += 1;
+/// The queue of answers whose group came through several. No queue has this name.
+pub(super) const SEVERAL: &str = "\n";
+
+/// Adds the answers of a full group; gives the tile that they made full.
+pub(super) fn add(
+    waiting: &mut Waiting,
+    queue: &str,
+    answers: BTreeMap<String, u64>,
+    size: u64,
+) -> Option<Tile> {
+    for (value, n) in answers {
+        *waiting.entry((queue.to_owned(), value)).or_default() += n;
+    }
     let of_queue: u64 = waiting.iter().filter(|((q, _), _)| q == queue).map(|(_, n)| n).sum();
     if of_queue >= size {
-        return Some(take(waiting, Some(queue)));
+        return Some(Tile { queue: named(queue), counts: take(waiting, Some(queue)) });
     }
-    (waiting.values().sum::<u64>() >= WAITING_TILES * size).then(|| take(waiting, None))
+    let enough = waiting.values().sum::<u64>() >= WAITING_TILES * size;
+    enough.then(|| Tile { queue: None, counts: take(waiting, None) })
 }
 
-fn take(waiting: &mut Waiting, queue: Option<&str>) -> Tile {
+/// Takes what waits of one queue, or all.
+pub(super) fn take(waiting: &mut Waiting, queue: Option<&str>) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     waiting.retain(|(of, value), n| {
         let taken = queue.is_none_or(|queue| queue == of);
@@ -61,7 +84,11 @@ fn take(waiting: &mut Waiting, queue: Option<&str>) -> Tile {
         }
         !taken
     });
-    Tile { queue: queue.map(str::to_owned), counts }
+    counts
+}
+
+fn named(queue: &str) -> Option<String> {
+    (queue != SEVERAL).then(|| queue.to_owned())
 }
 
 /// How many answers make a tile of this origin. No customer gave a mystery or a trial call's answers.
@@ -78,6 +105,10 @@ mod tests {
 
     use super::*;
 
+    fn one(value: &str) -> BTreeMap<String, u64> {
+        [(value.to_owned(), 1)].into()
+    }
+
     proptest! {
         #[test]
         fn every_answer_is_in_one_tile_or_waits(
@@ -85,7 +116,7 @@ mod tests {
         ) {
             let (mut waiting, mut tiles) = (Waiting::new(), Vec::new());
             for (queue, value) in &answers {
-                tiles.extend(add(&mut waiting, queue, value, size));
+                tiles.extend(add(&mut waiting, queue, one(value), size));
                 prop_assert!(waiting.values().sum::<u64>() < WAITING_TILES * size);
             }
             let shown: u64 = tiles.iter().flat_map(|tile| tile.counts.values()).sum();
@@ -98,6 +129,7 @@ mod tests {
 
     #[test]
     fn a_tile_keeps_its_queue_where_it_can() {
+        let add = |waiting: &mut Waiting, queue, value, size| add(waiting, queue, one(value), size);
         let mut waiting = Waiting::new();
         for _ in 0..4 {
             assert_eq!(add(&mut waiting, "a", "5", 5), None);
@@ -113,5 +145,6 @@ mod tests {
         assert_eq!(waiting.values().sum::<u64>(), 13);
         assert_eq!(add(&mut waiting, "f", "3", 5), None);
         assert_eq!(add(&mut waiting, "g", "3", 5).unwrap().queue, None);
+        assert_eq!(super::add(&mut waiting, SEVERAL, [("3".to_owned(), 7)].into(), 5).unwrap().queue, None);
     }
 }

@@ -383,7 +383,7 @@ pub(super) fn uuid_of(table: &'static str, bytes: &[u8]) -> Result<Uuid, StoreEr
     Uuid::from_slice(bytes).map_err(|e| damaged(table, format!("{bytes:02x?}"), e.to_string()))
 }
 
-fn damaged(table: &'static str, id: String, what: String) -> StoreError {
+pub(super) fn damaged(table: &'static str, id: String, what: String) -> StoreError {
     StoreError::Damaged { table, id, what }
 }
 

@@ -1,15 +1,18 @@
 //! Comments as facts make them: a row for each, and how often each group of key words was said.
 //!
-//! A group is counted in steps. Comments that hold it wait until `cell_min` of them do and as many others have come since
+//! A comment counts with the group of responses that its call belongs to ([`super::groups`]), since whether there is one may
+//! depend on an answer; its words with the group after that, when they have been found. A group of words is counted in steps. Comments that hold it wait until `cell_min` of them do and as many others have come since
 //! the last step; then as many whole times `cell_min` of them as there are count at once, and the rest waits on. So a word
 //! that four callers said is not shown; two looks at a word, and two words at one look, differ by nobody or by at least
 //! `cell_min` comments; and never has everybody who commented between two steps said the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::groups::GroupKey;
+use super::passage::Passage;
 use super::project::CallRow;
+use super::state::State;
 use super::statement::Statement;
-use super::weekly::TileSizes;
 use super::{sql, sql_words, tiles};
 use crate::domain::{CallId, Entry, Fact, Origin, QuestionId, RecordingId, Transcription, Week};
 
@@ -54,6 +57,12 @@ pub(super) struct CallOf {
     pub(super) origin: Origin,
     /// Empty for none.
     pub(super) survey: String,
+    /// Empty for none.
+    pub(super) agent: String,
+    /// Empty for none.
+    pub(super) queue: String,
+    /// Whether it has answers, and counts with its group.
+    pub(super) has_answers: bool,
 }
 
 impl CallOf {
@@ -64,11 +73,15 @@ impl CallOf {
             offered_us: row.offered_us,
             origin: row.origin(),
             survey: survey.map(|(id, _)| id.to_string()).unwrap_or_default(),
+            agent: row.agent(),
+            queue: row.queue(),
+            has_answers: !row.passage.answers.is_empty(),
         }
     }
 
-    fn week(&self) -> i64 {
-        Week::of_us(self.offered_us).number()
+    /// Whose group it belongs to.
+    pub(super) fn group(&self) -> GroupKey {
+        GroupKey { origin: self.origin, survey: self.survey.clone(), agent: self.agent.clone() }
     }
 }
 
@@ -101,54 +114,49 @@ pub(super) struct WordSums {
 impl WordSums {
     /// Takes in one fact of an open call.
     pub(super) fn take_in(&mut self, row: &CallRow, entry: &Entry) {
-        match &entry.fact {
-            Fact::Comment { question, recording, length_ms, language, .. } => {
-                let of = CallOf::of(row);
-                self.count(&of, "left");
-                self.comments.push(NewComment {
-                    recording: *recording,
-                    question: question.clone(),
-                    language: language.to_string(),
-                    length_ms: *length_ms,
-                    outcome: None,
-                    of,
-                });
-            }
-            Fact::Erased { was, question: Some(_) } if was == "comment" => {
-                self.count(&CallOf::of(row), "left")
-            }
-            _ => {}
+        if let Fact::Comment { question, recording, length_ms, language, .. } = &entry.fact {
+            self.comments.push(NewComment {
+                recording: *recording,
+                question: question.clone(),
+                language: language.to_string(),
+                length_ms: *length_ms,
+                outcome: None,
+                of: CallOf::of(row),
+            });
         }
     }
 
-    /// Takes in what became of a comment; of words only those that are found are told.
-    pub(super) fn transcribed(
-        &mut self,
-        of: &CallOf,
-        (recording, outcome): (RecordingId, Transcription),
-        found: &[String],
-        at_us: i64,
-        (waiting, sizes): (&AllWords, &TileSizes),
-    ) {
+    /// Takes in what became of a comment.
+    pub(super) fn transcribed(&mut self, recording: RecordingId, outcome: Transcription) {
         match self.comments.iter_mut().find(|comment| comment.recording == recording) {
             Some(comment) => comment.outcome = Some(outcome),
             None => self.outcomes.push((recording, outcome)),
         }
-        if outcome != Transcription::Done {
-            return;
+    }
+
+    /// Takes in calls that count from now on, in this week.
+    pub(super) fn count(&mut self, of: (Origin, &str), passage: &Passage, at_us: i64, state: &State) {
+        let week = Week::of_us(at_us).number();
+        self.add(week, of, "left", i64::from(passage.comments));
+        for found in &passage.words {
+            self.add(week, of, "done", 1);
+            self.heard(week, of, found, state.sizes.at(at_us), &state.words);
         }
-        self.count(of, "done");
-        let size = tiles::size_for(of.origin, sizes.at(at_us));
-        let own = |(origin, survey, _): &&WordKey| *origin == of.origin && *survey == of.survey;
+    }
+
+    /// One transcribed comment; of words only those that are found are told.
+    fn heard(&mut self, week: i64, of: (Origin, &str), found: &[String], size: u64, waiting: &AllWords) {
+        let size = tiles::size_for(of.0, size);
+        let own = |(origin, survey, _): &&WordKey| (*origin, survey.as_str()) == of;
         let mut keys: BTreeSet<WordKey> =
             waiting.keys().chain(self.waiting.keys()).filter(own).cloned().collect();
-        keys.extend(found.iter().map(|word| (of.origin, of.survey.clone(), word.clone())));
+        keys.extend(found.iter().map(|word| (of.0, of.1.to_owned(), word.clone())));
         for key in keys {
             let before = self.waiting.get(&key).or_else(|| waiting.get(&key)).copied().unwrap_or_default();
             let mut now = before;
             let counts = now.add(found.contains(&key.2), size);
             if counts > 0 {
-                let key = (Week::of_us(at_us).number(), of.origin, of.survey.clone(), key.2.clone());
+                let key = (week, of.0, of.1.to_owned(), key.2.clone());
                 *self.words.entry(key).or_default() += sql::integer(counts);
             }
             if now != before {
@@ -157,9 +165,10 @@ impl WordSums {
         }
     }
 
-    fn count(&mut self, of: &CallOf, what: &str) {
-        let key = (of.week(), of.origin, of.survey.clone(), what.to_owned());
-        *self.counts.entry(key).or_default() += 1;
+    fn add(&mut self, week: i64, (origin, survey): (Origin, &str), what: &str, n: i64) {
+        if n > 0 {
+            *self.counts.entry((week, origin, survey.to_owned(), what.to_owned())).or_default() += n;
+        }
     }
 
     /// The statements that add it all.

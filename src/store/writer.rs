@@ -16,6 +16,7 @@ use super::audit::{self, AuditLine, Head, Note};
 use super::erase::{self, Step, Stepped};
 use super::goals::{self, Goal};
 use super::ids::Ids;
+use super::passage::Passage;
 use super::privacy::Privacy;
 use super::project::{CallRow, RollUps};
 use super::sql::{self, Line};
@@ -23,9 +24,9 @@ use super::state::{self, State};
 use super::statement::{self, Statement};
 use super::weekly::WeeklySums;
 use super::words::{CallOf, WordSums};
-use super::{Batch, Change, Health, StoreError, schema, sql_words};
+use super::{Batch, Change, Health, StoreError, schema, sql_words, tiles};
 use crate::config::StoreConfig;
-use crate::domain::{CallId, Entry, Fact, Week};
+use crate::domain::{CallId, Entry, Fact, Transcription, Week};
 
 /// How often the disk is looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -105,10 +106,15 @@ impl Writer {
                     done.send(self.set_cell_min(answers).await).ok();
                 }
                 Job::Erase { step, done } => {
-                    done.send(erase::run(&mut self.conn, &mut self.state, step).await).ok();
+                    let stepped = erase::run(&mut self.conn, &mut self.state, step).await;
+                    self.past.fetch_add(1, Ordering::Relaxed); // Names in weeks that are over may be others now.
+                    self.changed();
+                    done.send(stepped).ok();
                 }
                 Job::Goal { goal, done } => {
-                    done.send(goals::set(&mut self.conn, &goal).await).ok();
+                    let set = goals::set(&mut self.conn, &goal).await;
+                    self.changed(); // Before it is acknowledged: who then looks is shown it.
+                    done.send(set).ok();
                 }
                 Job::Mark { what, until_us, done } => {
                     done.send(state::mark(&mut self.conn, what, until_us).await).ok();
@@ -163,10 +169,15 @@ impl Writer {
             self.past.fetch_add(1, Ordering::Relaxed);
         }
         if staged.weekly.changes_views() {
-            self.changes.send_modify(|count| *count = count.wrapping_add(1));
+            self.changed();
         }
         staged.settle(&mut self.state);
         Ok(())
+    }
+
+    /// Views show something else from now on.
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     async fn commit(&mut self, lines: &[Line], audit: &[AuditLine], staged: &mut Staged) -> sqlx::Result<()> {
@@ -279,12 +290,19 @@ impl Staged {
     /// what became of its comments.
     pub(super) fn apply(&mut self, entry: &Entry, node: u16, state: &State) {
         if let Fact::Transcribed { recording, outcome, key_words, .. } = &entry.fact {
+            self.words.transcribed(*recording, *outcome);
             let row = self.rows.get(&entry.call).or_else(|| state.open.get(&entry.call));
-            if let Some(of) = row.map(CallOf::of).or_else(|| self.ended.get(&entry.call).cloned()) {
-                let (came, before) = ((*recording, *outcome), (&state.words, &state.sizes));
-                self.words.transcribed(&of, came, key_words, entry.at_us, before);
+            let ended = match row {
+                Some(row) if row.ended_us.is_none() => None,
+                Some(row) => Some(CallOf::of(row)),
+                None => self.ended.get(&entry.call).cloned(),
+            };
+            if let Some(of) = ended {
+                if *outcome == Transcription::Done {
+                    self.heard_later(&of, key_words, entry.at_us, state);
+                }
+                return;
             }
-            return;
         }
         let open = &state.open;
         let known = self.rows.contains_key(&entry.call) || open.contains_key(&entry.call);
@@ -300,8 +318,23 @@ impl Staged {
         if row.apply(entry, &mut self.sums) {
             self.changed.insert(entry.call);
         }
-        self.weekly.take_in(row, entry, &state.waiting, &state.sizes);
+        let (origin, survey) = (row.origin(), CallOf::of(row).survey);
+        let counts = self.weekly.take_in(row, entry, state);
         self.words.take_in(row, entry);
+        for passage in counts.values() {
+            self.words.count((origin, &survey), passage, entry.at_us, state);
+        }
+    }
+
+    /// Words of a call that has ended: where it has no answers, they count at once.
+    fn heard_later(&mut self, of: &CallOf, words: &[String], at_us: i64, state: &State) {
+        // Trial and mystery calls are groups of their own.
+        if of.has_answers && tiles::size_for(of.origin, state.sizes.at(at_us)) > 1 {
+            self.weekly.heard_later(&of.group(), of.call, &of.queue, words, state);
+            return;
+        }
+        let passage = Passage { words: vec![words.to_vec()], ..Passage::default() };
+        self.words.count((of.origin, &of.survey), &passage, at_us, state);
     }
 
     /// The statements for rows and sums.
@@ -319,7 +352,7 @@ impl Staged {
 
     /// Once it is on disk: what is open and what waits now.
     pub(super) fn settle(self, state: &mut State) {
-        self.weekly.settle(&mut state.waiting);
+        self.weekly.settle(state);
         self.words.settle(&mut state.words);
         let open = &mut state.open;
         for (call, row) in self.rows {

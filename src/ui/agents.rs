@@ -4,8 +4,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, Response};
 
-use super::board::{self, Asked, BesideView, BoardView, ReasonsView, Shown, TableCell};
+use super::board::{self, Asked, BesideView, BoardView, ReasonsView, TableCell};
 use super::export;
+use super::figures::Shown;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui, encoded};
 use super::goals::Goals;
@@ -131,6 +132,10 @@ pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Respons
 pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(agent): Path<String>) -> Answer {
     let agent = agent.parse().map_err(|_| ui.nothing())?;
     let view = ui.seen(state.results().agent(&ui.viewer, &agent, ui.slice()).await)?;
+    let nothing = view.board == Board::default() && view.beside.is_empty() && view.weeks.is_empty();
+    if nothing && view.team.is_none() {
+        return Err(ui.unknown("unknown-agent", view.agent.as_str(), ("/agents", "page-agents")));
+    }
     let (tr, goals) = (ui.tr, Goals::of(&ui, &state).await?);
     let controls = trends::controls(tr, &view.charts);
     let mut trends = trends::by_week(tr, &view.weeks, &goals);

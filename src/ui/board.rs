@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::charts;
+use super::figures::{Change, Shown, answered, percent, ratio};
 use super::goals::{GoalView, Goals};
 use super::words::{Tongue, spoken};
 use crate::dialogue::{Survey, SurveySet};
-use crate::domain::{Better, Disposition, QuestionKind, Scale, Stage, SurveyId};
-use crate::scoring::{Difference, Estimate, FigureName, Verdict};
+use crate::domain::{Disposition, QuestionKind, Scale, Stage, SurveyId};
+use crate::scoring::FigureName;
 use crate::store::rules::{Beside, Board, Cell, Reasons, Responses, Score};
 
 /// One figure.
@@ -19,35 +20,21 @@ pub(super) struct Tile {
     pub(super) goal: Option<GoalView>,
 }
 
-/// A figure that can be shown.
-pub(super) struct Shown {
-    pub(super) value: String,
-    pub(super) interval: String,
-    pub(super) n: u64,
-    pub(super) rail: String,
-    pub(super) change: Option<Change>,
-}
-
-/// How a figure differs from the period before.
-pub(super) struct Change {
-    pub(super) text: String,
-    pub(super) verdict: String,
-    pub(super) class: &'static str,
-}
-
 /// One bar of a distribution or a funnel.
 pub(super) struct Bar {
     pub(super) label: String,
-    pub(super) count: u64,
+    pub(super) count: String,
     pub(super) share: String,
     pub(super) bar: String,
 }
 
 /// One question.
 pub(super) struct ScoreView {
+    /// Its name on the page, by which it stays the same part of it when the page changes.
+    pub(super) id: String,
     pub(super) question: String,
     pub(super) kind: String,
-    pub(super) n: u64,
+    pub(super) n: String,
     pub(super) tiles: Vec<Tile>,
     pub(super) bars: Vec<Bar>,
 }
@@ -66,92 +53,6 @@ pub(super) struct BesideView {
     pub(super) board: BoardView,
 }
 
-/// From where to where a figure can go.
-pub(super) fn ends(figure: FigureName, scale: Option<Scale>) -> (f64, f64) {
-    match (figure, scale) {
-        (FigureName::Nps, _) => (-100.0, 100.0),
-        (FigureName::CsatMean | FigureName::CesMean, Some(scale)) => {
-            (f64::from(scale.min), f64::from(scale.max))
-        }
-        _ => (0.0, 100.0),
-    }
-}
-
-/// Whether less of it is better.
-pub(super) fn lower_is_good(figure: FigureName, scale: Option<Scale>) -> bool {
-    let mean = matches!(figure, FigureName::CesMean | FigureName::CsatMean);
-    mean && scale.is_some_and(|scale| scale.better == Better::Lower)
-}
-
-/// Whether a figure has the unit of percent.
-fn is_share(figure: FigureName) -> bool {
-    !matches!(figure, FigureName::Nps | FigureName::CsatMean | FigureName::CesMean)
-}
-
-/// A value with its unit.
-pub(super) fn value(tr: Tongue, figure: FigureName, value: f64) -> String {
-    match figure {
-        FigureName::Nps if value > 0.0 => format!("+{}", tr.number(value, 0)),
-        FigureName::Nps => tr.number(value, 0),
-        FigureName::CsatMean | FigureName::CesMean => tr.number(value, 1),
-        _ => format!("{}\u{a0}%", tr.number(value, 0)),
-    }
-}
-
-pub(super) fn span(tr: Tongue, figure: FigureName, low: f64, high: f64) -> String {
-    format!("{} \u{2013} {}", value(tr, figure, low), value(tr, figure, high))
-}
-
-/// A share of whole numbers in percent.
-pub(super) fn percent(tr: Tongue, part: u64, whole: u64) -> String {
-    if whole == 0 {
-        "\u{2013}".into()
-    } else {
-        format!("{}\u{a0}%", tr.number(100.0 * ratio(part, whole), 0))
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-impl Shown {
-    pub(super) fn new(
-        tr: Tongue,
-        figure: FigureName,
-        scale: Option<Scale>,
-        of: &Estimate,
-        change: Option<Change>,
-    ) -> Self {
-        Self {
-            value: value(tr, figure, of.value),
-            interval: span(tr, figure, of.low, of.high),
-            n: of.n,
-            rail: charts::interval(of.value, of.low, of.high, ends(figure, scale)),
-            change,
-        }
-    }
-}
-
-impl Change {
-    fn new(tr: Tongue, figure: FigureName, scale: Option<Scale>, by: &Difference) -> Self {
-        let signed = |value: f64| {
-            let text = tr.number(value, if is_share(figure) || figure == FigureName::Nps { 0 } else { 1 });
-            if value > 0.0 { format!("+{text}") } else { text }
-        };
-        let (id, class) = match (by.verdict(), lower_is_good(figure, scale)) {
-            (Verdict::Within, _) => ("change-none", "same"),
-            (Verdict::Above, false) => ("change-higher", "good"),
-            (Verdict::Above, true) => ("change-higher", "bad"),
-            (Verdict::Below, false) => ("change-lower", "bad"),
-            (Verdict::Below, true) => ("change-lower", "good"),
-        };
-        let text = format!("{} ({} \u{2026} {})", signed(by.value), signed(by.low), signed(by.high));
-        Self { text, verdict: tr.t(id), class }
-    }
-}
-
 impl Tile {
     fn new(tr: Tongue, score: &Score, figure: FigureName, cell: &Cell, goals: &Goals) -> Self {
         let estimate = match cell {
@@ -160,7 +61,9 @@ impl Tile {
         };
         let goal = goals.view(tr, figure, score.scale, estimate);
         let change = score.changes.get(&figure).map(|by| Change::new(tr, figure, score.scale, by));
-        let shown = estimate.map(|estimate| Shown::new(tr, figure, score.scale, estimate, change));
+        let shown = estimate.map(|estimate| {
+            Shown::new(tr, figure, score.scale, estimate, change).of_asked(answered(tr, score.n, score.asked))
+        });
         Self { label: tr.t(&format!("figure-{}", figure.as_str())), shown, goal }
     }
 }
@@ -176,11 +79,11 @@ pub(super) fn answer(tr: Tongue, value: &str) -> String {
 }
 
 /// Counts as bars of which the longest is full.
-pub(super) fn counts(counts: impl Iterator<Item = (String, u64)> + Clone) -> Vec<Bar> {
+pub(super) fn counts(tr: Tongue, counts: impl Iterator<Item = (String, u64)> + Clone) -> Vec<Bar> {
     let most = counts.clone().map(|(_, count)| count).max().unwrap_or_default();
     let bar = |(label, count)| Bar {
         label,
-        count,
+        count: tr.count(count),
         share: String::new(), // A comment may hold several words: shares would add up to anything.
         bar: charts::bar(ratio(count, most)),
     };
@@ -191,7 +94,7 @@ fn bars(tr: Tongue, scale: Option<Scale>, counts: &BTreeMap<String, u64>) -> Vec
     let whole = counts.values().sum();
     let bar = |label: String, count: u64| Bar {
         label,
-        count,
+        count: tr.count(count),
         share: percent(tr, count, whole),
         bar: charts::bar(ratio(count, whole)),
     };
@@ -210,10 +113,12 @@ pub(super) fn kind(tr: Tongue, kind: QuestionKind) -> String {
 impl ScoreView {
     pub(super) fn new(tr: Tongue, score: &Score, goals: &Goals) -> Self {
         let tile = |(figure, cell): (&FigureName, &Cell)| Tile::new(tr, score, *figure, cell, goals);
+        let scale = score.scale.map(|scale| format!("-{}-{}", scale.min, scale.max)).unwrap_or_default();
         Self {
+            id: format!("score-{}-{}{scale}", score.question, score.kind.as_str()),
             question: spoken(score.question.as_str()),
             kind: kind(tr, score.kind),
-            n: score.n,
+            n: answered(tr, score.n, score.asked),
             tiles: score.figures.iter().map(tile).collect(),
             bars: bars(tr, score.scale, &score.distribution),
         }
@@ -232,7 +137,7 @@ impl BoardView {
             let count = funnel.reached(stage);
             Bar {
                 label: tr.t(&format!("stage-{}", stage.as_str())),
-                count,
+                count: tr.count(count),
                 share: percent(tr, count, funnel.offered),
                 bar: charts::bar(ratio(count, funnel.offered)),
             }
@@ -241,12 +146,14 @@ impl BoardView {
             board.responses.dispositions.iter().filter(|(name, _)| **name != Disposition::NotSelected);
         let outcome = |(name, count): (&Disposition, &u64)| Bar {
             label: tr.t(&format!("disposition-{}", name.as_str())),
-            count: *count,
+            count: tr.count(*count),
             share: percent(tr, *count, funnel.selected),
             bar: charts::bar(ratio(*count, funnel.selected)),
         };
+        let mut scores: Vec<&Score> = board.scores.iter().collect();
+        scores.sort_by_key(|score| order(score.kind)); // Stable: by name among those of one kind.
         Self {
-            scores: board.scores.iter().map(|score| ScoreView::new(tr, score, goals)).collect(),
+            scores: scores.into_iter().map(|score| ScoreView::new(tr, score, goals)).collect(),
             funnel: if funnel.offered > 0 { Stage::ALL.into_iter().map(stage).collect() } else { Vec::new() },
             outcomes: outcomes.map(outcome).collect(),
             response: response(tr, &board.responses),
@@ -256,11 +163,20 @@ impl BoardView {
 
 /// The origins that do not speak for all callers.
 pub(super) fn beside(tr: Tongue, list: &[Beside]) -> Vec<BesideView> {
-    let one = |one: &Beside| BesideView {
-        origin: tr.t(&format!("origin-{}", one.origin.as_str())),
-        board: BoardView::new(tr, &one.board, &Goals::default()),
+    let one = |one: &Beside| {
+        let mut board = BoardView::new(tr, &one.board, &Goals::default());
+        for score in &mut board.scores {
+            score.id = format!("{}-{}", one.origin.as_str(), score.id);
+        }
+        BesideView { origin: tr.t(&format!("origin-{}", one.origin.as_str())), board }
     };
     list.iter().map(one).collect()
+}
+
+/// Where questions of a kind stand on a page.
+pub(super) fn order(kind: QuestionKind) -> usize {
+    use QuestionKind as K;
+    [K::Csat, K::Nps, K::Ces, K::Fcr].iter().position(|of| *of == kind).unwrap_or(usize::MAX)
 }
 
 /// The figure that stands for a question in tables and trends.
@@ -307,7 +223,14 @@ impl Asked {
         let cells: Vec<_> =
             scores.iter().filter_map(|score| Some((score, score.figures.get(&figure)?))).collect();
         let shown = cells.iter().find_map(|(score, cell)| match cell {
-            Cell::Shown(of) => Some(Shown::new(tr, figure, score.scale, of, None)),
+            Cell::Shown(of) => {
+                let shown = Shown::new(tr, figure, score.scale, of, None);
+                let n = score.asked.map(|asked| tr.xy("n-of", tr.count(score.n), tr.count(asked)));
+                Some(match n {
+                    Some(n) => shown.of_asked(n),
+                    None => shown,
+                })
+            }
             Cell::TooFew => None,
         });
         let elsewhere = !scores.is_empty() && *calls == Responses::default();
@@ -325,14 +248,14 @@ pub(super) fn headlines<'a>(all: impl Iterator<Item = &'a [Score]>) -> Vec<Figur
 /// One menu question.
 pub(super) struct ReasonsView {
     pub(super) question: String,
-    pub(super) n: u64,
+    pub(super) n: String,
     pub(super) rows: Vec<ReasonRow>,
 }
 
 /// One choice of it.
 pub(super) struct ReasonRow {
     pub(super) label: String,
-    pub(super) count: u64,
+    pub(super) count: String,
     pub(super) shown: Option<Shown>,
 }
 
@@ -344,12 +267,12 @@ pub(super) fn reasons(tr: Tongue, list: &[Reasons]) -> Vec<ReasonsView> {
     };
     let row = |choice: &crate::store::rules::ReasonShare| ReasonRow {
         label: spoken(&choice.label),
-        count: choice.count,
+        count: tr.count(choice.count),
         shown: shown(&choice.share),
     };
     let view = |one: &Reasons| ReasonsView {
         question: spoken(one.question.as_str()),
-        n: one.n,
+        n: answered(tr, one.n, one.asked),
         rows: one.choices.iter().map(row).collect(),
     };
     list.iter().map(view).collect()
@@ -358,6 +281,8 @@ pub(super) fn reasons(tr: Tongue, list: &[Reasons]) -> Vec<ReasonsView> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Better;
+    use crate::scoring::{Difference, Estimate};
 
     #[test]
     fn a_tile_says_how_sure_it_is() {
@@ -368,6 +293,7 @@ mod tests {
             kind: QuestionKind::Csat,
             scale: Some(Scale { min: 1, max: 5, better: Better::Higher }),
             n: 40,
+            asked: Some(52),
             figures: BTreeMap::from([
                 (FigureName::CsatTopBox, Cell::Shown(estimate)),
                 (FigureName::CsatMean, Cell::TooFew),
@@ -377,12 +303,10 @@ mod tests {
         };
         let view = ScoreView::new(Tongue::English, &score, &Goals::default());
         let shown = view.tiles[0].shown.as_ref().unwrap();
-        assert_eq!(
-            (shown.value.as_str(), shown.interval.as_str()),
-            ("80\u{a0}%", "65\u{a0}% \u{2013} 90\u{a0}%")
-        );
+        assert_eq!((shown.value.as_str(), shown.interval.as_str()), ("80\u{a0}%", "65\u{a0}% to 90\u{a0}%"));
         let change = shown.change.as_ref().unwrap();
-        assert_eq!((change.text.as_str(), change.class), ("+12 (+1 \u{2026} +23)", "good"));
+        assert_eq!((change.text.as_str(), change.class), ("+12 points (+1 to +23)", "good"));
+        assert_eq!(shown.n, "n 40 of 52 asked", "with those who did not answer");
         assert!(view.tiles[1].shown.is_none());
         let labels: Vec<&str> = view.bars.iter().map(|bar| bar.label.as_str()).collect();
         assert_eq!(labels, ["1", "2", "3", "4", "5"], "values that nobody gave are there too");
@@ -418,6 +342,7 @@ mod tests {
             kind: QuestionKind::Csat,
             scale: None,
             n: 5,
+            asked: None,
             figures: BTreeMap::from([(FigureName::CsatTopBox, Cell::TooFew)]),
             changes: BTreeMap::new(),
             distribution: BTreeMap::new(),

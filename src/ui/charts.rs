@@ -49,7 +49,7 @@ pub(super) struct Point {
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 150.0;
-const LEFT: f64 = 36.0;
+const LEFT: f64 = 44.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
@@ -67,6 +67,8 @@ struct Plot {
     times: (f64, f64),
     /// The lowest and the highest value that there can be.
     ends: (f64, f64),
+    /// What stands behind values.
+    unit: &'static str,
 }
 
 impl Plot {
@@ -94,8 +96,9 @@ impl Plot {
             let number = tr.number(value, usize::from(high - low < 10.0));
             let (x, y) = (LEFT - 6.0, self.y(value) + 3.5);
             format!(
-                "{}<text class=\"axis end\" x=\"{x:.1}\" y=\"{y:.1}\">{number}</text>",
-                self.level("grid", value)
+                "{}<text class=\"axis end\" x=\"{x:.1}\" y=\"{y:.1}\">{number}{}</text>",
+                self.level("grid", value),
+                self.unit
             )
         };
         (0..=4).map(step).collect()
@@ -124,13 +127,14 @@ impl Plot {
 
     fn point(&self, tr: Tongue, point: &Point) -> String {
         format!(
-            "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {} (n {})</title></circle>",
+            "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {}{} (n {})</title></circle>",
             if point.marked { "point marked" } else { "point" },
             self.x(point.x),
             self.y(point.value),
             escaped(&point.label),
             tr.number(point.value, 1),
-            point.n
+            self.unit,
+            tr.count(point.n)
         )
     }
 
@@ -143,9 +147,15 @@ impl Plot {
 }
 
 /// A line over time with the band around it. The table under it says the same in numbers.
-pub(super) fn line(tr: Tongue, points: &[Point], ends: (f64, f64), marks: Marks, label: &str) -> String {
+pub(super) fn line(
+    tr: Tongue,
+    points: &[Point],
+    (ends, unit): ((f64, f64), &'static str),
+    marks: Marks,
+    label: &str,
+) -> String {
     let times = (points.first().map_or(0.0, |p| p.x), points.last().map_or(0.0, |p| p.x));
-    let plot = Plot { times, ends };
+    let plot = Plot { times, ends, unit };
     let mut svg = format!(
         "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">{}{}",
         escaped(label),
@@ -183,12 +193,19 @@ mod tests {
             marked: false,
         };
         let marks = Marks { target: Some(80.0), benchmark: None };
-        let svg =
-            line(Tongue::Dutch, &[point(1.0, 50.0), point(3.0, 200.0)], (0.0, 100.0), marks, "a <b> \"c\"");
+        let svg = line(
+            Tongue::Dutch,
+            &[point(1.0, 50.0), point(3.0, 200.0)],
+            ((0.0, 100.0), "\u{a0}%"),
+            marks,
+            "a <b> \"c\"",
+        );
         assert!(svg.contains("a &lt;b&gt; &quot;c&quot;") && !svg.contains("style="));
-        assert!(svg.contains("50,0 (n 9)"));
+        assert!(svg.contains("50,0\u{a0}% (n 9)") && svg.contains(">100\u{a0}%</text>"));
         assert!(svg.contains("class=\"target\"") && !svg.contains("class=\"benchmark\""));
-        assert!(!svg.contains("NaN") && !line(Tongue::English, &[], (0.0, 0.0), marks, "").contains("NaN"));
+        assert!(
+            !svg.contains("NaN") && !line(Tongue::English, &[], ((0.0, 0.0), ""), marks, "").contains("NaN")
+        );
         assert!(interval(5.0, 4.0, 9.0, (1.0, 5.0)).contains("x=\"197.0\""), "nothing leaves the rail");
         assert!(bar(2.0).contains("width=\"200.0\""));
     }

@@ -10,11 +10,11 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use tracing::error;
 
-use super::filters::Filters;
+use super::filters::{Filters, Origins, Surveys};
 use super::words::Tongue;
 use crate::domain::{Origin, Period, Role, SurveyId, Viewer, Week};
 use crate::store::rules::{Slice, ViewError};
-use crate::web::{SignedIn, WebState};
+use crate::web::{Pass, SignedIn, WebState};
 
 /// One entry of the navigation.
 pub(super) struct Link {
@@ -38,6 +38,7 @@ pub(super) struct Frame {
 pub(super) struct Ui {
     pub(super) tr: Tongue,
     pub(super) viewer: Viewer,
+    pub(super) pass: Pass,
     name: String,
     pub(super) path: String,
     pub(super) query: BTreeMap<String, String>,
@@ -89,14 +90,20 @@ pub(super) type Answer = Result<Html<String>, Refusal>;
 #[template(path = "message.html", config = "src/ui/askama.toml")]
 struct Message<'a> {
     frame: &'a Frame,
-    tr: Tongue,
     heading: String,
     text: String,
+    /// The way back.
+    back: Link,
 }
 
 /// Writes a page that only says something.
 pub(super) fn message(frame: &Frame, heading: &str, text: String) -> Answer {
-    let page = Message { tr: frame.tr, heading: frame.tr.t(heading), text, frame };
+    let back = Link { href: "/".to_owned(), label: frame.tr.t("home"), current: false };
+    message_with(frame, heading, text, back)
+}
+
+fn message_with(frame: &Frame, heading: &str, text: String, back: Link) -> Answer {
+    let page = Message { heading: frame.tr.t(heading), text, back, frame };
     Ok(Html(page.render()?))
 }
 
@@ -150,13 +157,16 @@ impl FromRequestParts<WebState> for Ui {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Response> {
-        let SignedIn { viewer, name } = SignedIn::from_request_parts(parts, state).await?;
+        let SignedIn { viewer, name, pass } = SignedIn::from_request_parts(parts, state).await?;
         let query = Query::try_from_uri(&parts.uri).map(|Query(query)| query).unwrap_or_default();
-        let surveys = state.parts.live.load().surveys.iter().map(|survey| survey.id.clone()).collect();
+        let live = state.parts.live.load();
+        // Forms that only measure the line ask nothing.
+        let asking = live.surveys.iter().filter(|survey| !survey.questions().is_empty());
+        let surveys = asking.map(|survey| survey.id.clone()).collect();
         let tr = Tongue::asked(parts.uri.query(), &parts.headers);
         let query: BTreeMap<String, String> = query;
         let survey = query.get("survey").and_then(|text| text.parse().ok());
-        Ok(Self { tr, viewer, name, path: parts.uri.path().to_owned(), query, surveys, survey })
+        Ok(Self { tr, viewer, pass, name, path: parts.uri.path().to_owned(), query, surveys, survey })
     }
 }
 
@@ -277,6 +287,16 @@ impl Ui {
     /// The page that says that there is no such thing.
     pub(super) fn nothing(&self) -> Refusal {
         self.refuse(StatusCode::NOT_FOUND, "nothing-here", &self.tr.t("nothing-here-text"))
+    }
+
+    /// The page that says that there is nothing of this name, with the way to the list of those that there are.
+    pub(super) fn unknown(&self, text: &str, name: &str, (list, label): (&str, &str)) -> Refusal {
+        let frame = self.framed(self.tr.t("nothing-here"), Surveys::Any, Origins::Any);
+        let back = Link { href: self.to(list), label: self.tr.t(label), current: false };
+        match message_with(&frame, "nothing-here", self.tr.x(text, name), back) {
+            Ok(page) => Refusal(Box::new((StatusCode::NOT_FOUND, page).into_response())),
+            Err(refusal) => refusal,
+        }
     }
 
     /// The page that says that something failed; what it was is in the log.

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::Redirect;
 use serde::Deserialize;
 
-use super::board::{lower_is_good, value};
 use super::charts::Marks;
+use super::figures::{lower_is_good, value};
 use super::frame::{Refusal, Ui};
 use super::words::Tongue;
 use crate::domain::Scale;

@@ -41,6 +41,7 @@ struct Message {
     target: String,
     attempts: i64,
     error: String,
+    due: String,
 }
 
 /// Messages on the page.
@@ -64,6 +65,7 @@ struct Operations {
     of_calls: u32,
     troubles: Vec<Trouble>,
     messages: Vec<Message>,
+    waiting: Vec<Message>,
     surveys: Vec<[String; 3]>,
 }
 
@@ -80,6 +82,8 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         ..MessageFilter::default()
     };
     let messages = ui.seen(state.results().messages(&ui.viewer, &dead).await)?;
+    let waiting = MessageFilter { state: Some(MessageState::Waiting), ..dead };
+    let waiting = ui.seen(state.results().messages(&ui.viewer, &waiting).await)?;
     let storage = match state.parts.store.health() {
         Health::Good => "good",
         Health::Full => "full",
@@ -95,6 +99,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         of_calls: LINE_CALLS_MAX,
         troubles: crate::observe::troubles().into_iter().map(Trouble::from).collect(),
         messages: messages.into_iter().map(Message::from).collect(),
+        waiting: waiting.into_iter().map(Message::from).collect(),
         running: running.len(),
         calls_max: config.sip.calls_max.to_string(),
         keypad_only: state.ears.none().map(ToString::to_string),
@@ -139,6 +144,7 @@ impl From<MessageRow> for Message {
             target: row.target,
             attempts: row.attempts,
             error: row.error,
+            due: moment(row.due_us),
         }
     }
 }

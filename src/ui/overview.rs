@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::sse::{KeepAlive, Sse};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, Response};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::WatchStream;
 use tracing::error;
@@ -14,10 +13,11 @@ use super::board::{self, BesideView, BoardView};
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::goals::{GoalRow, Goals};
+use super::live;
 use super::trends::{self, ChartView};
 use super::words::Tongue;
 use crate::store::rules::{Overview, OverviewWatch};
-use crate::web::{WebState, news};
+use crate::web::WebState;
 
 #[derive(Template)]
 #[template(path = "overview.html", config = "src/ui/askama.toml")]
@@ -72,14 +72,17 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
 pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
     let watch = ui.seen(state.results().watch_overview(&ui.viewer, ui.slice()).await)?;
     let key = format!("{} {}", ui.tr.code(), ui.to("/overview"));
-    // Where anything has changed since the start, what is there now comes first: the page may be older.
-    let changes = WatchStream::from_changes(state.aggregates.clone());
-    let texts = changes.then(move |version| {
-        let (state, watch, key) = (state.clone(), watch.clone(), key.clone());
-        async move { scores(&state, &watch, ui.tr, key, version).await }
-    });
-    let events = news(texts);
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    let (tr, of, changes) = (ui.tr, state.clone(), state.aggregates.clone());
+    let made = move |version| {
+        let (state, watch, key) = (of.clone(), watch.clone(), key.clone());
+        async move { scores(&state, &watch, tr, key, version).await }
+    };
+    // What is there now comes first, since the page may be older. What others were shown before the last change, of which
+    // they may not have been told yet, would be older than the page.
+    let version = *state.parts.store.changes().borrow();
+    let first = made(version).await;
+    let texts = tokio_stream::once(first).chain(WatchStream::from_changes(changes).then(made));
+    Ok(live::parts(&ui, &state, texts))
 }
 
 /// Made once for all who watch the same.
@@ -91,8 +94,10 @@ async fn scores(
     version: u64,
 ) -> Option<Arc<str>> {
     let make = || async {
-        let view = watch.now().await.map_err(|cause| cause.to_string())?;
-        let goals = watch.goals().await.map_err(|cause| cause.to_string())?.into_iter().collect();
+        let results = state.results(); // Those of now: the policy may be another one than at the start.
+        let view = results.watched(watch).await.map_err(|cause| cause.to_string())?;
+        let goals = results.watched_goals(watch).await.map_err(|cause| cause.to_string())?;
+        let goals = goals.into_iter().collect();
         Scores::new(tr, &view, &goals).render().map_err(|cause| cause.to_string())
     };
     let failed = |cause: &String| error!("An open overview could not be brought up to date: {cause}");

@@ -12,7 +12,7 @@ use super::frame::{Answer, Frame, Refusal, Ui, encoded};
 use super::goals::Goals;
 use super::trends;
 use super::words::Tongue;
-use crate::store::rules::QueueName;
+use crate::store::rules::{Board, QueueName};
 use crate::web::WebState;
 
 #[derive(Template)]
@@ -72,6 +72,9 @@ pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Respons
 pub(super) async fn one(ui: Ui, State(state): State<WebState>, Path(queue): Path<String>) -> Answer {
     let queue = queue.parse().map_err(|_| ui.nothing())?;
     let view = ui.seen(state.results().queue(&ui.viewer, &queue, ui.slice()).await)?;
+    if view.board == Board::default() && view.beside.is_empty() && view.weeks.is_empty() {
+        return Err(ui.unknown("unknown-queue", view.queue.as_str(), ("/queues", "page-queues")));
+    }
     let (tr, goals) = (ui.tr, Goals::of(&ui, &state).await?);
     let page = Detail {
         frame: ui.framed(view.queue.to_string(), Surveys::Any, Origins::Any),

@@ -1,21 +1,22 @@
-//! The calls that run now, as they change. No answers are shown, only how many there are.
+//! The calls that run now, as they change. How far they have come is shown, and nothing that depends on an
+//! answer.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::sse::{KeepAlive, Sse};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, Response};
 use jiff::Timestamp;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::WatchStream;
 use tracing::error;
 
 use super::frame::{Answer, Frame, Refusal, Ui};
-use super::words::{Tongue, spoken};
-use crate::call::RunningCall;
+use super::live;
+use super::words::Tongue;
 use crate::domain::Viewer;
-use crate::web::{WebState, news};
+use crate::store::rules::RunningSurvey;
+use crate::web::WebState;
 
 /// Calls on the page; more are only counted.
 const ROWS_MAX: usize = 100;
@@ -25,8 +26,7 @@ struct Row {
     queue: String,
     survey: String,
     origin: String,
-    question: String,
-    answers: usize,
+    progress: String,
     since: String,
 }
 
@@ -48,22 +48,15 @@ struct Running {
 
 /// The calls of the viewer's teams.
 fn rows(tr: Tongue, viewer: &Viewer, state: &WebState) -> Rows {
-    let live = state.parts.live.load();
-    let policy = &live.config.policy;
-    let sees = |call: &RunningCall| {
-        let team = call.agent.as_ref().and_then(|agent| policy.team_of(agent));
-        viewer.teams.is_empty() || team.is_some_and(|team| viewer.teams.contains(team))
-    };
-    let calls: Vec<RunningCall> = state.parts.running.snapshot().into_iter().filter(sees).collect();
+    let calls = state.results().running(viewer, state.parts.running.snapshot());
     let dash = || "\u{2013}".to_owned();
     let now = Timestamp::now();
-    let row = |call: &RunningCall| Row {
+    let row = |call: &RunningSurvey| Row {
         agent: call.agent.as_ref().map_or_else(dash, ToString::to_string),
         queue: call.queue.as_ref().map_or_else(dash, ToString::to_string),
         survey: call.survey.to_string(),
         origin: tr.t(&format!("origin-{}", call.origin.as_str())),
-        question: call.question.as_ref().map_or_else(dash, |question| spoken(question.as_str())),
-        answers: call.answers,
+        progress: tr.t(&format!("progress-{}", call.progress.as_str())),
         since: format!("{}\u{a0}s", now.duration_since(call.since).as_secs().max(0)),
     };
     Rows { tr, rows: calls.iter().take(ROWS_MAX).map(row).collect(), all: calls.len() }
@@ -81,11 +74,12 @@ pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Resp
     ui.seen(state.results().watch_running(&ui.viewer).await)?; // On record with the page, unless it was left open.
     let teams: Vec<String> = ui.viewer.teams.iter().map(ToString::to_string).collect();
     let key = format!("running {} {}", ui.tr.code(), teams.join(" "));
-    let (tr, viewer, mut changes) = (ui.tr, Arc::new(ui.viewer), state.running.clone());
+    let (tr, viewer, mut changes) = (ui.tr, Arc::new(ui.viewer.clone()), state.running.clone());
     changes.mark_unchanged();
     let first = rows(tr, &viewer, &state).render().map(Arc::from).ok();
+    let of = state.clone();
     let texts = WatchStream::from_changes(changes).then(move |version| {
-        let (state, viewer, key) = (state.clone(), Arc::clone(&viewer), key.clone());
+        let (state, viewer, key) = (of.clone(), Arc::clone(&viewer), key.clone());
         async move {
             // Made once for all of the same teams.
             let make = || async { rows(tr, &viewer, &state).render() };
@@ -93,6 +87,5 @@ pub(super) async fn stream(ui: Ui, State(state): State<WebState>) -> Result<Resp
             state.fragments.get(key, version, make).await.inspect_err(failed).ok()
         }
     });
-    let texts = tokio_stream::once(first).chain(texts);
-    Ok(Sse::new(news(texts)).keep_alive(KeepAlive::default()).into_response())
+    Ok(live::parts(&ui, &state, tokio_stream::once(first).chain(texts)))
 }

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 
+use super::figures::percent;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Ui};
 use super::words::Tongue;
@@ -19,11 +20,11 @@ struct Row {
     expected: String,
     verdict: String,
     class: &'static str,
-    agent_hung_up: u64,
-    caller_hung_up: u64,
+    agent_hung_up: String,
+    caller_hung_up: String,
     excluded: u64,
     not_transferred: u64,
-    sent: u64,
+    sent: String,
 }
 
 #[derive(Template)]
@@ -32,9 +33,15 @@ struct Sampling {
     frame: Frame,
     tr: Tongue,
     rows: Vec<Row>,
-    offered: u64,
-    orphans: u64,
-    sent: u64,
+    offered: String,
+    orphans: String,
+    sent: String,
+    agent_hung_up: String,
+}
+
+/// How many, and which share they are.
+fn share(tr: Tongue, part: u64, whole: u64) -> String {
+    tr.xy("share-of", tr.count(part), percent(tr, part, whole))
 }
 
 fn row(tr: Tongue, row: &SamplingRow) -> Row {
@@ -50,18 +57,17 @@ fn row(tr: Tongue, row: &SamplingRow) -> Row {
         eligible: row.eligible,
         selected: row.selected,
         expected: format!(
-            "{} ({} \u{2013} {})",
+            "{} ({})",
             tr.number(of.value, 1),
-            tr.number(of.low, 0),
-            tr.number(of.high, 0)
+            tr.xy("span", tr.number(of.low, 0), tr.number(of.high, 0))
         ),
         verdict: tr.t(id),
         class,
-        agent_hung_up: row.agent_hung_up,
-        caller_hung_up: row.caller_hung_up,
+        agent_hung_up: share(tr, row.agent_hung_up, row.agent_hung_up + row.caller_hung_up),
+        caller_hung_up: share(tr, row.caller_hung_up, row.agent_hung_up + row.caller_hung_up),
         excluded: row.excluded,
         not_transferred: row.not_transferred,
-        sent: row.sent,
+        sent: share(tr, row.sent, row.offered),
     }
 }
 
@@ -72,9 +78,10 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
     let page = Sampling {
         frame: ui.framed(tr.t("page-sampling"), Surveys::None, Origins::Fixed),
         rows: view.rows.iter().map(|one| row(tr, one)).collect(),
-        offered: view.offered,
-        orphans: view.orphans,
-        sent: view.sent,
+        offered: tr.count(view.offered),
+        orphans: share(tr, view.orphans, view.offered),
+        sent: share(tr, view.sent, view.offered),
+        agent_hung_up: share(tr, view.agent_hung_up, view.agent_hung_up + view.caller_hung_up),
         tr,
     };
     Ok(Html(page.render()?))

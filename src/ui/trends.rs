@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::board::{ends, headline, span, value};
+use super::board::{headline, order};
 use super::charts::{self, Marks, Point};
+use super::figures::{ends, is_share, span, value};
 use super::goals::Goals;
 use super::words::{Tongue, spoken};
 use crate::domain::Scale;
-use crate::scoring::{FigureName, Verdict};
+use crate::scoring::{Estimate, FigureName, Verdict};
 use crate::store::rules::{Cell, Chart, DayPoint, Score, WeekPoint};
 
 /// A chart with the table under it.
 pub(super) struct ChartView {
+    /// Its name on the page, by which it stays the same part of it when the page changes.
+    pub(super) id: String,
     pub(super) title: String,
+    /// What its points are of: weeks or days.
+    pub(super) column: String,
     pub(super) svg: String,
     pub(super) rows: Vec<[String; 4]>,
     /// What its lines without points stand for.
@@ -50,14 +55,14 @@ fn over_time<'a>(
     said: &str,
 ) -> Vec<ChartView> {
     type Line = (FigureName, Option<Scale>, Vec<Point>);
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+    let mut lines: BTreeMap<(usize, String), Line> = BTreeMap::new();
     for (x, label, scores) in times {
         for score in scores {
             let Some(figure) = headline(score.kind) else { continue };
             let Some(Cell::Shown(of)) = score.figures.get(&figure) else { continue };
             let scale = score.scale.map(|scale| format!("{}-{}", scale.min, scale.max)).unwrap_or_default();
             let key = format!("{:?}\u{0}{}\u{0}{scale}", figure, score.question);
-            let line = lines.entry(key).or_insert((figure, score.scale, Vec::new()));
+            let line = lines.entry((order(score.kind), key)).or_insert((figure, score.scale, Vec::new()));
             line.2.push(Point {
                 x,
                 label: label.clone(),
@@ -69,10 +74,11 @@ fn over_time<'a>(
             });
         }
     }
-    let view = |(key, (figure, scale, points)): (String, Line)| {
+    let view = |((_, key), (figure, scale, points)): ((usize, String), Line)| {
         let question = key.split('\u{0}').nth(1).map(spoken).unwrap_or_default();
         let title = format!("{} \u{b7} {question}", tr.t(&format!("figure-{}", figure.as_str())));
-        chart(tr, figure, scale, title, &points, goals.marks(figure), said)
+        let id = format!("{said}-{}", key.replace('\u{0}', "-"));
+        ChartView { id, ..chart(tr, figure, scale, title, &points, goals.marks(figure), said) }
     };
     lines.into_iter().map(view).collect()
 }
@@ -90,15 +96,18 @@ fn chart(
         [
             point.label.clone(),
             value(tr, figure, point.value),
-            span(tr, figure, point.low, point.high),
-            point.n.to_string(),
+            span(tr, figure, &Estimate { n: point.n, value: point.value, low: point.low, high: point.high }),
+            tr.count(point.n),
         ]
     };
     let label = tr.xy(said, &title, points.len());
-    let svg = charts::line(tr, points, ends(figure, scale), marks, &label);
+    let unit = if is_share(figure) { "\u{a0}%" } else { "" };
+    let svg = charts::line(tr, points, (ends(figure, scale), unit), marks, &label);
     let note = |id, mark: Option<f64>| mark.map(|mark| tr.x(id, value(tr, figure, mark)));
     let notes = [note("target-is", marks.target), note("benchmark-is", marks.benchmark)];
     ChartView {
+        id: String::new(),
+        column: tr.t(if said == "chart-label-days" { "col-day" } else { "col-week" }),
         svg,
         rows: points.iter().map(row).collect(),
         title,
@@ -123,15 +132,10 @@ pub(super) fn controls(tr: Tongue, charts: &[Chart]) -> Vec<ChartView> {
             })
             .collect();
         let figure = tr.t(&format!("figure-{}", one.figure.as_str()));
-        chart(
-            tr,
-            one.figure,
-            None,
-            format!("{figure} \u{b7} {}", spoken(one.question.as_str())),
-            &points,
-            Marks::default(),
-            "chart-label",
-        )
+        let title = format!("{figure} \u{b7} {}", spoken(one.question.as_str()));
+        let id = format!("control-{}-{}", one.figure.as_str(), one.question);
+        let view = chart(tr, one.figure, None, title, &points, Marks::default(), "chart-label");
+        ChartView { id, ..view }
     };
     charts.iter().map(view).collect()
 }

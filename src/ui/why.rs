@@ -77,7 +77,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         frame: ui.framed(tr.t("page-why"), Surveys::Any, Origins::Any),
         reasons: board::reasons(tr, &view.questions),
         heard: heard(tr, &view.said),
-        words: board::counts(view.said.words.iter().map(|word| (spoken(&word.word), word.count))),
+        words: board::counts(tr, view.said.words.iter().map(|word| (spoken(&word.word), word.count))),
         tr,
     };
     Ok(Html(page.render()?))
@@ -86,8 +86,8 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
 fn heard(tr: Tongue, said: &Said) -> String {
     match said {
         Said { comments: 0, .. } => tr.t("said-none"),
-        Said { transcribed: 0, comments, .. } => tr.x("said-unheard", comments),
-        Said { transcribed, comments, .. } => tr.xy("said-heard", transcribed, comments),
+        Said { transcribed: false, comments, .. } => tr.x("said-unheard", comments),
+        Said { comments, .. } => tr.x("said-heard", comments),
     }
 }
 

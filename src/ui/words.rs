@@ -100,6 +100,18 @@ impl Tongue {
         bundle.format_pattern(pattern, args, &mut faults).into_owned()
     }
 
+    /// How many, with its thousands apart.
+    pub(super) fn count(self, n: u64) -> String {
+        let (digits, mut text) = (n.to_string(), String::new());
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                text.push(if self == Self::English { ',' } else { '.' });
+            }
+            text.push(digit);
+        }
+        text
+    }
+
     /// A number with so many decimals.
     pub(super) fn number(self, value: f64, decimals: usize) -> String {
         let text = format!("{value:.decimals$}");
@@ -186,6 +198,9 @@ mod tests {
 
     #[test]
     fn numbers_are_spelled_as_their_readers_do() {
+        let counts = [0, 999, 1000, 1_234_567].map(|n| Tongue::English.count(n));
+        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(Tongue::Dutch.count(10_500), "10.500");
         let spelled = [(-1.25, 1), (-0.04, 1), (-0.4, 0), (0.06, 1), (-10.0, 0)].map(|(value, decimals)| {
             [Tongue::English.number(value, decimals), Tongue::Dutch.number(value, decimals)]
         });

@@ -1,11 +1,9 @@
 //! Parts of pages that many look at and that change: made once for all of them.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use axum::response::sse::Event;
 use tokio::sync::Mutex;
 use tokio_stream::{Stream, StreamExt as _};
 
@@ -16,14 +14,13 @@ const KEPT_MAX: usize = 200;
 #[derive(Clone, Debug, Default)]
 pub struct Fragments(Arc<Mutex<HashMap<String, Arc<Mutex<Kept>>>>>);
 
-/// Parts as events of an open page: one that is the same as the one before, or could not be made, is not sent.
-pub fn news(texts: impl Stream<Item = Option<Arc<str>>>) -> impl Stream<Item = Result<Event, Infallible>> {
+/// What is new of a part: one that is the same as the one before, or could not be made, is not.
+pub fn news(texts: impl Stream<Item = Option<Arc<str>>>) -> impl Stream<Item = Arc<str>> {
     let mut last: Option<Arc<str>> = None;
     texts.filter_map(move |text| {
         let text = text.filter(|text| !last.as_ref().is_some_and(|last| Arc::ptr_eq(last, text)))?;
-        let event = Event::default().data(text.as_ref());
-        last = Some(text);
-        Some(Ok(event))
+        last = Some(Arc::clone(&text));
+        Some(text)
     })
 }
 

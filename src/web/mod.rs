@@ -11,6 +11,7 @@ mod pace;
 mod paging;
 mod reasons;
 mod session;
+mod vigil;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,8 @@ use listen::Listener;
 pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
 pub use paging::cut;
 pub use reasons::Reasons;
-pub use session::{SignedIn, Source, begin, end, guard, local_address, local_path};
+pub use session::{Pass, SignedIn, Source, begin, end, guard, local_address, local_path};
+pub use vigil::guarded;
 
 use crate::access::{Access, Guesses, SessionRules};
 use crate::call::Shared;

@@ -1,5 +1,6 @@
 //! Who is signed in: a cookie that names a session, and what every answer to a browser carries.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
@@ -18,6 +19,30 @@ use crate::domain::{UserId, Viewer};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// What a session is known by, to ask later whether it still holds.
+#[derive(Clone)]
+pub struct Pass(String);
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pass(..)")
+    }
+}
+
+impl Pass {
+    /// Whether the session still holds, and for somebody who sees the same as this viewer. Asking is no look at a page:
+    /// the session gets no younger by it.
+    pub async fn holds(&self, state: &WebState, viewer: &Viewer) -> bool {
+        match state.access.session_holds(&self.0, state.session_rules()).await {
+            Ok(now) => now.as_ref() == Some(viewer),
+            Err(cause) => {
+                tracing::error!(%cause, "A session could not be looked up; what it keeps open is closed");
+                false
+            }
+        }
+    }
+}
+
 /// A request of somebody who has signed in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
@@ -25,6 +50,8 @@ pub struct SignedIn {
     pub viewer: Viewer,
     /// The name that they signed in with.
     pub name: String,
+    /// Their session.
+    pub pass: Pass,
 }
 
 impl FromRequestParts<WebState> for SignedIn {
@@ -34,13 +61,21 @@ impl FromRequestParts<WebState> for SignedIn {
         let jar = CookieJar::from_headers(&parts.headers);
         if let Some(cookie) = jar.get(cookie_name(state)) {
             match state.access.session(cookie.value(), state.session_rules()).await {
-                Ok(Some(user)) => return Ok(Self { viewer: user.viewer, name: user.name }),
+                Ok(Some(user)) => {
+                    let pass = Pass(cookie.value().to_owned());
+                    return Ok(Self { viewer: user.viewer, name: user.name, pass });
+                }
                 Ok(None) => {}
                 Err(cause) => {
                     tracing::error!(%cause, "A session could not be looked up");
                     return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
                 }
             }
+        }
+        // A stream that a script opens again: it would take the page for one that tells nothing, and come back at once.
+        let accepts = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        if accepts.is_some_and(|accepts| accepts.contains("text/event-stream")) {
+            return Err(StatusCode::UNAUTHORIZED.into_response());
         }
         let next = parts.uri.path();
         let known = parts.method == Method::GET && next != "/" && local_path(next);

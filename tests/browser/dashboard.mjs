@@ -105,6 +105,10 @@ expect(first === 'skip', '/agents', `the first stop of the keyboard is ${first}`
 // A figure changes by itself while calls run.
 await page.goto('/overview');
 const before = await page.getByText('satisfaction').count();
+const opened = page.locator('.live details', { has: page.locator('summary') }).first();
+await opened.locator('summary').focus();
+await page.keyboard.press('Enter');
+await page.evaluate(() => { window.kept = document.activeElement; });
 const calls = Array.from({ length: 5 }, (_, number) => new Promise((resolve) => {
   const call = spawn(PROGRAM, ['call', SIP, '-H', 'X-Agent-Id: zoe', '-H', 'X-Queue: live', '--do', `audio; quiet; press ${number % 2 ? 5 : 4}; bye`], { stdio: 'ignore' });
   call.on('exit', resolve);
@@ -118,6 +122,10 @@ const codes = await Promise.all(calls);
 expect(codes.every((code) => code === 0), 'calls', `ended with ${codes}`);
 await page.locator('.live .score .n', { hasText: 'n 5' }).first().waitFor({ timeout: 30_000 })
   .catch(() => fault('/overview', `does not change while it is open (${before} before)`));
+const kept = await page.evaluate(() => ({
+  same: document.activeElement === window.kept, open: window.kept.parentElement.open, there: window.kept.isConnected,
+}));
+expect(kept.same && kept.open && kept.there, '/overview', `what was open and had the focus when it changed: ${JSON.stringify(kept)}`);
 await picture(page, 'overview-live');
 await page.context().close();
 

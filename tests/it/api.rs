@@ -257,13 +257,65 @@ fn running_calls_are_told_as_they_change() {
         call(&at(&app, "short"), "seen", "quiet 2s; press 4; bye", &["--header", "X-Agent-Id: anna"]);
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     assert!(lines.any(|line| line == "data: []"), "nobody at first");
-    let seen = lines.find(|line| line.contains("\"question\":\"satisfaction\"")).expect("the call is told");
+    let seen = lines.find(|line| line.contains("\"progress\":\"questions\"")).expect("the call is told");
     assert!(seen.contains("\"agent\":\"anna\"") && !seen.contains("127.0.0.1"), "{seen}");
+    assert!(
+        !seen.contains("satisfaction") && !seen.contains("answers"),
+        "nor what depends on answers: {seen}"
+    );
     caller.well();
     assert!(lines.any(|line| line == "data: []"), "and its end");
     assert_eq!(get(api, "/api/v1/calls/running", &token).status, 200);
     let looks = app.ask(&["audit", "list"]).lines().filter(|line| line.contains(" running ")).count();
     assert_eq!(looks, 1, "on record once, and not with each event");
+}
+
+/// A survey asks a question only after some answers: that it is asked would tell them.
+#[test]
+fn what_is_told_of_a_running_call_is_the_same_whatever_is_answered() {
+    let (app, api) = start("");
+    let token = token(&app, "wall", "live:read");
+    let bearer = format!("Bearer {token}");
+    let told = |script: &str| {
+        let stream = open(api, "GET /api/v1/calls/running/stream", &[("Authorization", &bearer)], "");
+        let caller = call(&at(&app, "callback"), "told", script, &["--header", "X-Agent-Id: anna"]);
+        let mut seen = Vec::new();
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        for line in lines.filter(|line| line.starts_with("data: ")) {
+            let all: Value = serde_json::from_str(&line["data: ".len()..]).expect("JSON");
+            let (over, seen_before) = (all.as_array().is_some_and(Vec::is_empty), !seen.is_empty());
+            let mut all = all;
+            for call in all.as_array_mut().into_iter().flatten() {
+                let call = call.as_object_mut().expect("a call");
+                call.remove("id");
+                call.remove("since");
+            }
+            seen.push(all);
+            if over && seen_before {
+                break;
+            }
+        }
+        caller.well();
+        seen
+    };
+    let good = told("audio; quiet; press 5; bye");
+    assert_eq!(good, told("audio; quiet; press 1; audio; quiet; press 2; bye"), "who is asked more");
+    assert_eq!(good.len(), 5, "nobody, greeting, questions, closing, nobody: {good:?}");
+}
+
+#[test]
+fn a_stream_ends_with_its_token() {
+    let (app, api) = start("");
+    let token = token(&app, "wall", "live:read");
+    let bearer = format!("Bearer {token}");
+    let stream = open(api, "GET /api/v1/calls/running/stream", &[("Authorization", &bearer)], "");
+    let mut lines = BufReader::new(stream).lines();
+    assert!(lines.any(|line| line.expect("it is open") == "data: []"), "nobody at first");
+    app.ask(&["token", "revoke", "wall"]);
+    let caller = call(&at(&app, "short"), "unseen", "quiet 3s; press 4; bye", &[]);
+    let rest: Vec<String> = lines.map(|line| line.expect("it ends, and not by a time-out")).collect();
+    caller.well();
+    assert!(!rest.iter().any(|line| line == "data: []"), "the end of the call is not told: {rest:?}");
 }
 
 /// The first sheet of a spreadsheet, as XML.

@@ -24,6 +24,8 @@ struct Page {
     responses: BTreeMap<(String, Origin), Responses>,
     period: Period,
     origin: Origin,
+    /// The last week of trends.
+    last: Week,
 }
 
 impl Results {
@@ -86,6 +88,7 @@ impl Results {
             shrunk: pulled.get(name).copied().flatten(),
         };
         let mut rows: Vec<AgentRow> = names.iter().copied().filter(sees).map(row).collect();
+        rows.retain(|row| row.board != Board::default()); // They have calls of another origin only.
         // Stable: by name among equals.
         rows.sort_by(|a, b| {
             let (a, b) = (standing(a.shrunk.as_ref()), standing(b.shrunk.as_ref()));
@@ -222,7 +225,7 @@ impl Results {
         let mut words: Vec<WordCount> =
             words.into_iter().map(|([word], count)| WordCount { word, count }).collect();
         words.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word)));
-        Ok(Said { comments: all("left"), transcribed: all("done"), words })
+        Ok(Said { comments: all("left"), transcribed: all("done") > 0, words })
     }
 
     /// Mystery and trial calls by agent, each beside the agent's customers.
@@ -256,12 +259,12 @@ impl Results {
 
     async fn page(&self, of: Of<'_>, slice: Slice<'_>) -> Result<Page, StoreError> {
         let Slice { period, origin, .. } = slice;
-        let last = *period.weeks().end();
+        let (now, end) = (jiff::Timestamp::now(), *period.weeks().end());
+        let last = end.min(Week::of_us(now.as_microsecond())); // Weeks that lie ahead have no place in a trend.
         let first = *period.previous().weeks().start().min(&last.plus(1 - TREND));
-        let now = jiff::Timestamp::now();
-        let shown = read::shown(&self.store, &self.closed, of, &(first..=last), now).await?;
+        let shown = read::shown(&self.store, &self.closed, of, &(first..=end), now).await?;
         let responses = read::responses(&self.store, &self.closed, of, &period.weeks(), now).await?;
-        Ok(Page { shown, responses, period, origin })
+        Ok(Page { shown, responses, period, origin, last })
     }
 
     async fn two_periods(
@@ -321,7 +324,7 @@ impl Page {
     }
 
     fn trend_weeks(&self) -> impl Iterator<Item = Week> {
-        let last = *self.period.weeks().end();
+        let last = self.last;
         (1 - TREND..=0).map(move |back| last.plus(back))
     }
 
@@ -335,10 +338,10 @@ impl Page {
     fn charts(&self) -> Vec<Chart> {
         let weeks: Vec<(Week, Tally)> =
             self.trend_weeks().map(|week| (week, self.sum(self.origin, &(week..=week)))).collect();
-        let keys: BTreeSet<_> = weeks.iter().flat_map(|(_, tally)| tally.keys()).collect();
+        let keys: BTreeSet<_> = weeks.iter().flat_map(|(_, tally)| tally.counts.keys()).collect();
         let chart = |key: &read::ScoreKey| {
             let share = |tally: &Tally| {
-                tally.get(key).and_then(|counts| scoring::proportion(key.1, key.2, &borrowed(counts)))
+                tally.counts.get(key).and_then(|counts| scoring::proportion(key.1, key.2, &borrowed(counts)))
             };
             let shares: Vec<_> =
                 weeks.iter().filter_map(|(week, tally)| Some((*week, share(tally)?))).collect();

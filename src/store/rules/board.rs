@@ -18,16 +18,17 @@ impl From<Figure> for Cell {
 
 /// The score of every question, with the change from `before` where there is one.
 pub(super) fn scores(now: &Tally, before: Option<&Tally>) -> Vec<Score> {
-    let scores = now.iter().map(|(key @ (question, kind, scale), counts)| {
+    let scores = now.counts.iter().map(|(key @ (question, kind, scale), counts)| {
         let by_value = borrowed(counts);
         let figures = scoring::figures(*kind, *scale, &by_value);
-        let before = before.and_then(|tally| tally.get(key)).map(borrowed);
+        let before = before.and_then(|tally| tally.counts.get(key)).map(borrowed);
         let changes = before.map(|before| scoring::changes(*kind, *scale, &by_value, &before));
         Score {
             question: question.clone(),
             kind: *kind,
             scale: *scale,
             n: counts.values().sum(),
+            asked: now.asked(question),
             figures: figures.into_iter().map(|(name, figure)| (name, figure.into())).collect(),
             changes: changes.unwrap_or_default(),
             distribution: counts.clone(),
@@ -38,7 +39,7 @@ pub(super) fn scores(now: &Tally, before: Option<&Tally>) -> Vec<Score> {
 
 /// The choices of every menu question.
 pub(super) fn reasons(tally: &Tally) -> Vec<Reasons> {
-    let menus = tally.iter().filter(|((_, kind, _), _)| *kind == QuestionKind::Menu);
+    let menus = tally.counts.iter().filter(|((_, kind, _), _)| *kind == QuestionKind::Menu);
     let reasons = menus.map(|((question, _, _), counts)| {
         let n = counts.values().sum();
         let mut choices: Vec<ReasonShare> = counts
@@ -50,7 +51,7 @@ pub(super) fn reasons(tally: &Tally) -> Vec<Reasons> {
             })
             .collect();
         choices.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
-        Reasons { question: question.clone(), n, choices }
+        Reasons { question: question.clone(), n, asked: tally.asked(question), choices }
     });
     reasons.collect()
 }
@@ -60,7 +61,7 @@ const COMPARED: [FigureName; 3] = [FigureName::CsatTopBox, FigureName::CesLowEff
 
 /// One figure's `(k, n)` over all questions of its kind.
 fn proportion(tally: &Tally, wanted: FigureName) -> (u64, u64) {
-    let of_kind = tally.iter().filter_map(|((_, kind, scale), counts)| {
+    let of_kind = tally.counts.iter().filter_map(|((_, kind, scale), counts)| {
         let (name, share) = scoring::proportion(*kind, *scale, &borrowed(counts))?;
         (name == wanted).then_some(share)
     });

@@ -7,26 +7,7 @@ use crate::store::{Goal, Note, StoreError};
 /// Somebody keeps an overview open. It was written to the audit log once, when it was opened.
 #[derive(Clone, Debug)]
 pub struct OverviewWatch {
-    results: Results,
     slice: SliceName,
-}
-
-impl OverviewWatch {
-    /// What it shows now. All who watch the same slice see the same.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn now(&self) -> Result<Overview, StoreError> {
-        self.results.read_overview(self.slice.borrowed()).await
-    }
-
-    /// What its figures are measured against now.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn goals(&self) -> Result<Vec<Goal>, StoreError> {
-        self.results.store.views().goals().await
-    }
 }
 
 impl SliceName {
@@ -48,15 +29,23 @@ impl Results {
         slice: Slice<'_>,
     ) -> Result<OverviewWatch, ViewError> {
         self.look(viewer, View::Overview, slice.scope(None)).await?;
-        Ok(OverviewWatch { results: self.clone(), slice: slice.named() })
+        Ok(OverviewWatch { slice: slice.named() })
     }
 
-    /// Puts on record that somebody opens the calls that run now. They are held elsewhere; nothing of them is stored.
+    /// What an open overview shows now. All who watch the same slice see the same.
     ///
     /// # Errors
-    /// [`ViewError`]: then they are not to be shown.
-    pub async fn watch_running(&self, viewer: &Viewer) -> Result<(), ViewError> {
-        self.look(viewer, View::Running, "now".to_owned()).await
+    /// The store's.
+    pub async fn watched(&self, watch: &OverviewWatch) -> Result<Overview, StoreError> {
+        self.read_overview(watch.slice.borrowed()).await
+    }
+
+    /// What its figures are measured against now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn watched_goals(&self, _: &OverviewWatch) -> Result<Vec<Goal>, StoreError> {
+        self.store.views().goals().await
     }
 
     /// What figures are measured against; for whoever sees aggregates.

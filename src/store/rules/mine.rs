@@ -119,7 +119,7 @@ impl Results {
             if responses.last().is_none_or(|last| last.call != call) {
                 let week = Week::of_us(get(row, "offered_us")?);
                 let answers = AnonymousResponse { answers: BTreeMap::new() };
-                responses.push(Response { call, week, answers, tally: Tally::new() });
+                responses.push(Response { call, week, answers, tally: Tally::default() });
             }
             let (Some(response), value) = (responses.last_mut(), get::<String>(row, "value")?) else {
                 continue;
@@ -127,7 +127,7 @@ impl Results {
             let key: super::read::ScoreKey =
                 (parse(row, "question")?, parse(row, "kind")?, scale_of_answer(row)?);
             response.answers.answers.insert(key.0.clone(), value.clone());
-            *response.tally.entry(key).or_default().entry(value).or_default() += 1;
+            *response.tally.counts.entry(key).or_default().entry(value).or_default() += 1;
         }
         Ok(responses)
     }
@@ -135,10 +135,10 @@ impl Results {
     fn shuffled(&self, mut batch: Vec<Response>) -> AgentWeek {
         let (since, week) = (batch[0].week, batch[batch.len() - 1].week);
         batch.sort_by_key(|response| self.store.privacy().shuffled(response.call));
-        let mut tally = Tally::new();
-        for (key, counts) in batch.iter().flat_map(|response| &response.tally) {
+        let mut tally = Tally::default();
+        for (key, counts) in batch.iter().flat_map(|response| &response.tally.counts) {
             for (value, n) in counts {
-                *tally.entry(key.clone()).or_default().entry(value.clone()).or_default() += n;
+                *tally.counts.entry(key.clone()).or_default().entry(value.clone()).or_default() += n;
             }
         }
         let responses = batch.into_iter().map(|response| response.answers).collect();

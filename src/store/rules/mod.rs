@@ -9,30 +9,43 @@
 //! | quality | [`Results::calls`], [`Results::call`], [`Results::recording`], [`Results::comments`], [`Results::task_number`], with a reason; [`Results::task_cards`] |
 //! | admin | no results; [`Results::messages`], which tells how messages fared and not what they say; [`Results::audit`] |
 //!
-//! # Aggregates are made of whole tiles
+//! # Aggregates are made of whole groups of calls
 //!
 //! What supervisors see must not give away single answers: not by one look, and not by the difference of two looks at
 //! other times, periods or parts of the centre. Hiding small cells does not do that, since a total less the cells that
 //! are shown is what is hidden; and hiding more cells until it fits depends on everything that was ever shown.
-//! So answers are put together once, when they come in, into *tiles* of at least `cell_min` answers to one question
-//! about one agent, and everything shown is a sum over whole tiles: a tile counts in full or not at all, in the week
-//! and day in which it became full, and never changes afterwards. Any two sums then differ by whole tiles, whatever
-//! periods, agents, teams, queues and surveys they are over and whenever they were asked for. So do all the sums and
-//! differences of any number of them: nothing about fewer than `cell_min` answers can be had from the figures, and no
-//! filter has to be forbidden for it. Answers that wait for their tile are the price; they are at most
-//! three tiles' worth for each agent and question, and count when it is full.
+//! So calls are put together once, when they end, into *groups* of at least `cell_min` calls with answers, of one origin,
+//! survey and agent, and everything shown that depends on answers is a sum over whole groups: a group counts in full or not
+//! at all, in the week and day in which it became full, and never changes afterwards. Any two sums then differ by whole
+//! groups, whatever periods, agents, teams, queues and surveys they are over and whenever they were asked for. So do all
+//! the sums and differences of any number of them: nothing about fewer than `cell_min` callers can be had from the
+//! figures, and no filter has to be forbidden for it.
 //!
-//! A tile belongs to one origin, survey, question, scale and agent. It belongs to one queue too when `cell_min` of the
-//! agent's waiting answers came through one; else it counts under [`QueueName::Several`]. Mystery and trial calls have
-//! no customer to protect: each of their answers is a tile.
+//! A group is of calls and not of answers to one question because surveys ask some questions only after some answers
+//! (`when = "effort >= 4"`). That such a question was heard, answered, left or commented on tells the answer before it. So
+//! all that a call brings counts in the same group and at the same moment, and that moment depends on how many callers
+//! answered, never on what: who counted anna's calls on their fingers would know it already. Callers of one group are
+//! interchangeable: had two of them told each other's story, no view would ever have differed (`attack_tests.rs`).
 //!
-//! Two more things are shown exactly because they tell no answer: how many calls came how far and how they ended, and
-//! what callers did at each question (pressed, spoke, left). Filters of aggregates are a period and a survey; a page of
-//! one agent or queue is the row of the table with more detail.
+//! Within full groups a question may still have been answered by fewer than `cell_min`; its answers wait for those of the
+//! agent's next groups until there are as many. That is a *tile*, and a score is made of tiles. With it counts how many of
+//! those calls, and of the calls without any answer, heard the question: the score's non-response.
 //!
-//! What callers say in their own words is for the role of quality. Supervisors see in how many comments each group of key
-//! words was found, over the whole centre, in steps of `cell_min` comments that hold it, with as many between two steps
-//! that do not (`store/words.rs`): a word of four callers is not shown, and no two looks differ by fewer than five.
+//! A group belongs to one queue when `cell_min` of the agent's waiting calls came through one; else it counts under
+//! [`QueueName::Several`]. Mystery and trial calls have no customer to protect: each of them is a group. Calls that wait are
+//! the price; they are fewer than three groups' worth for each agent and survey, and count when theirs is full.
+//!
+//! Shown exactly, because no answer decides about it, is how many calls came how far, how they ended and how they were
+//! chosen; and what callers did who gave no answer at all. Of a call that runs it is shown how far it has come, and neither
+//! a question nor how many ([`RunningSurvey`]). What is left is what the telephone system shows too: how long a call lasts,
+//! which is a little longer for those who are asked more. Filters of aggregates are a period and a survey; a page of one
+//! agent or queue is the row of the table with more detail.
+//!
+//! What callers say in their own words is for the role of quality. Supervisors see how many comments were left, in whole
+//! groups of calls, and in how many each group of key words was found, over the whole centre, in steps of `cell_min`
+//! comments that hold it, with as many between two steps that do not (`store/words.rs`): a word of four callers is not
+//! shown, and no two looks differ by fewer than five. Words count one group later than their call, since those of the last
+//! call of a group are found only after it counts.
 //!
 //! # An agent's own results
 //!
@@ -42,6 +55,8 @@
 
 mod access;
 mod aggregates;
+#[cfg(test)]
+mod attack_tests;
 mod audit;
 mod board;
 mod calls;
@@ -50,6 +65,7 @@ mod mine;
 mod operations;
 mod process;
 mod read;
+mod running;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -64,6 +80,7 @@ pub use live::OverviewWatch;
 pub use mine::{AgentWeek, AnonymousResponse, MyWeeks, Whose};
 pub use operations::{LINE_CALLS_MAX, Line};
 pub use process::{Journey, Sampling, SamplingRow, Step};
+pub use running::RunningSurvey;
 pub use tasks::{ChangeError, NOTE_MAX, TaskCard};
 pub use types::*;
 

@@ -58,6 +58,8 @@ pub struct SamplingRow {
     pub agent: Option<AgentId>,
     /// The agent's team.
     pub team: Option<TeamId>,
+    /// All calls of the agent that were offered.
+    pub offered: u64,
     /// Calls that could have been chosen.
     pub eligible: u64,
     /// Calls that were.
@@ -92,6 +94,10 @@ pub struct Sampling {
     pub offered: u64,
     /// Calls that agents sent on purpose.
     pub sent: u64,
+    /// Eligible calls that the agent ended.
+    pub agent_hung_up: u64,
+    /// Eligible calls that the caller ended.
+    pub caller_hung_up: u64,
 }
 
 impl Results {
@@ -165,13 +171,23 @@ impl Results {
         let counts = read::counts(self.store.views(), "sampling_weeks", columns, "n", &weeks, None).await?;
         let mut by_agent: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>> = BTreeMap::new();
         let mut by_queue: BTreeMap<String, Stratum> = BTreeMap::new();
-        let mut sampling = Sampling { period, rows: Vec::new(), orphans: 0, offered: 0, sent: 0 };
+        let mut sampling = Sampling {
+            period,
+            rows: Vec::new(),
+            orphans: 0,
+            offered: 0,
+            sent: 0,
+            agent_hung_up: 0,
+            caller_hung_up: 0,
+        };
         for ([agent, queue, what], n) in counts {
             let stratum = by_queue.entry(queue.clone()).or_default();
             match what.as_str() {
                 "eligible" => stratum.all += n,
                 "selected" => stratum.chosen += n,
                 "sent" => sampling.sent += n,
+                "agent_first" => sampling.agent_hung_up += n,
+                "caller_first" => sampling.caller_hung_up += n,
                 "offered" => {
                     sampling.offered += n;
                     sampling.orphans += if agent.is_empty() { n } else { 0 };
@@ -195,6 +211,7 @@ impl Results {
             sampling.rows.push(SamplingRow {
                 team: agent.as_ref().and_then(|agent| self.policy.team_of(agent)).cloned(),
                 agent,
+                offered: of("offered"),
                 eligible: of("eligible"),
                 selected,
                 expected,

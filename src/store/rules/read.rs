@@ -13,12 +13,29 @@ use crate::store::views::{get, parse, read_error, scale_of};
 use crate::store::weekly::Part;
 use crate::store::wheres::Wheres;
 use crate::store::writer::open_week;
-use crate::store::{Store, StoreError, Views};
+use crate::store::{Store, StoreError, Views, tiles};
 
 /// A question on one scale: what one score is of.
 pub(super) type ScoreKey = (QuestionId, QuestionKind, Option<Scale>);
-/// How often each value was answered, by score.
-pub(super) type Tally = BTreeMap<ScoreKey, BTreeMap<String, u64>>;
+
+/// What scores are made from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// How often each value was answered, by score.
+    pub(super) counts: BTreeMap<ScoreKey, BTreeMap<String, u64>>,
+    /// How many calls heard each question, of those that count in it.
+    pub(super) asked: BTreeMap<QuestionId, u64>,
+}
+
+impl Tally {
+    /// How many were asked for the answers to a score. Not known where a question had another kind or scale meanwhile.
+    pub(super) fn asked(&self, question: &QuestionId) -> Option<u64> {
+        let scores = self.counts.iter().filter(|((of, _, _), _)| of == question);
+        let (n, answered) =
+            scores.fold((0, 0), |(n, sum), (_, counts)| (n + 1, sum + counts.values().sum::<u64>()));
+        self.asked.get(question).copied().filter(|asked| n == 1 && *asked >= answered)
+    }
+}
 
 /// Full tiles of one part of the centre, by name.
 #[derive(Debug, Default)]
@@ -47,7 +64,7 @@ impl Shown {
 
     /// The sum of everything over weeks.
     pub(super) fn sum(&self, origin: Origin, weeks: &RangeInclusive<Week>) -> Tally {
-        let mut sum = Tally::new();
+        let mut sum = Tally::default();
         self.all().for_each(|(_, tiles)| add_up(&mut sum, tiles, origin, weeks));
         sum
     }
@@ -59,7 +76,7 @@ impl Shown {
         origin: Origin,
         weeks: &RangeInclusive<Week>,
     ) -> Tally {
-        let mut sum = Tally::new();
+        let mut sum = Tally::default();
         for name in names {
             let past = self.past.as_ref().and_then(|past| past.sums.get(name));
             let tiles = past.into_iter().chain(self.sums.get(name));
@@ -100,7 +117,12 @@ impl Shown {
         let n = u64::try_from(get::<i64>(row, "n")?).unwrap_or_default();
         let tiles = self.sums.entry(get(row, "name")?).or_default();
         let tally = tiles.entry((get(row, "at")?, parse(row, "origin")?)).or_default();
-        let counts = tally.entry((parse(row, "question")?, parse(row, "kind")?, scale_of(row)?)).or_default();
+        let question = parse(row, "question")?;
+        if get::<String>(row, "kind")? == tiles::ASKED {
+            *tally.asked.entry(question).or_default() += n;
+            return Ok(());
+        }
+        let counts = tally.counts.entry((question, parse(row, "kind")?, scale_of(row)?)).or_default();
         *counts.entry(get(row, "value")?).or_default() += n;
         Ok(())
     }
@@ -114,8 +136,11 @@ fn add_up(sum: &mut Tally, tiles: &Tiles, origin: Origin, weeks: &RangeInclusive
 }
 
 fn add(sum: &mut Tally, more: &Tally) {
-    for (key, counts) in more {
-        let into = sum.entry(key.clone()).or_default();
+    for (question, n) in &more.asked {
+        *sum.asked.entry(question.clone()).or_default() += n;
+    }
+    for (key, counts) in &more.counts {
+        let into = sum.counts.entry(key.clone()).or_default();
         for (value, n) in counts {
             *into.entry(value.clone()).or_default() += n;
         }
@@ -172,8 +197,8 @@ fn parted(weeks: &RangeInclusive<Week>, now: Timestamp) -> (RangeInclusive<Week>
     (*weeks.start()..=open.plus(-1).min(*weeks.end()), open.max(*weeks.start())..=*weeks.end())
 }
 
-/// What is known of weeks that are over: as a rule nothing is added to them any more, so they are read once. Names in them
-/// change only by erasing an agent, for which the service is stopped.
+/// What is known of weeks that are over: as a rule nothing is added to them any more, so they are read once. What adds to
+/// them afterwards, or erases an agent, has them read again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Closed(Arc<(Past<Shown>, Past<Outcomes>)>);
 

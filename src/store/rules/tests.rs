@@ -108,7 +108,7 @@ pub(super) async fn take(store: &Store, number: usize, taken: &Taken, at_us: i64
     store.append(Batch { entries: entries.collect(), ..Batch::default() }).await.unwrap();
 }
 
-type Population = BTreeSet<String>;
+pub(super) type Population = BTreeSet<String>;
 
 fn add(shown: &mut Vec<Population>, scores: &[Score]) {
     for score in scores {
@@ -118,7 +118,7 @@ fn add(shown: &mut Vec<Population>, scores: &[Score]) {
 }
 
 /// Everything that a supervisor may ask for about some periods, as who is in each distribution.
-async fn ask_all(results: &Results, periods: &BTreeSet<Period>) -> Vec<Population> {
+pub(super) async fn ask_all(results: &Results, periods: &BTreeSet<Period>) -> Vec<Population> {
     let supervisor = viewer(Role::Supervisor);
     let surveys: [Option<SurveyId>; 3] = [None, "short".parse().ok(), "long".parse().ok()];
     let mut shown = Vec::new();

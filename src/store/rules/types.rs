@@ -31,6 +31,8 @@ pub struct Score {
     pub scale: Option<Scale>,
     /// Answers shown: 0, or at least the smallest cell.
     pub n: u64,
+    /// How many heard the question to give them; the others did not answer it. `None` where its kind or scale changed.
+    pub asked: Option<u64>,
     /// Each figure by name; empty for questions that have none but a distribution.
     pub figures: BTreeMap<FigureName, Cell>,
     /// How each figure differs from the period before, where both have one.
@@ -119,7 +121,7 @@ pub struct Overview {
     pub board: Board,
     /// The other origins.
     pub beside: Vec<Beside>,
-    /// The 13 weeks up to the end of the period, those without answers left out.
+    /// The 13 weeks up to the end of the period, or to this week where it goes on, those without answers left out.
     pub weeks: Vec<WeekPoint>,
     /// The days of the period, those without answers left out.
     pub days: Vec<DayPoint>,
@@ -182,7 +184,7 @@ pub struct AgentDetail {
     pub board: Board,
     /// The other origins, with what the agent sent on purpose among them.
     pub beside: Vec<Beside>,
-    /// The 13 weeks up to the end of the period.
+    /// The 13 weeks up to the end of the period, or to this week where it goes on.
     pub weeks: Vec<WeekPoint>,
     /// Each week's share against what chance allows around the mean of the 13 weeks.
     pub charts: Vec<Chart>,
@@ -253,7 +255,7 @@ pub struct QueueDetail {
     pub board: Board,
     /// The other origins.
     pub beside: Vec<Beside>,
-    /// The 13 weeks up to the end of the period.
+    /// The 13 weeks up to the end of the period, or to this week where it goes on.
     pub weeks: Vec<WeekPoint>,
     /// Why callers found it hard, and other choices.
     pub choices: Vec<Reasons>,
@@ -266,6 +268,8 @@ pub struct Reasons {
     pub question: QuestionId,
     /// Answers shown.
     pub n: u64,
+    /// How many heard the question to give them.
+    pub asked: Option<u64>,
     /// The choices by their label, the most frequent first, each with its share in percent.
     pub choices: Vec<ReasonShare>,
 }
@@ -296,10 +300,10 @@ pub struct Why {
 /// What callers said in comments: groups of key words, never the words themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Said {
-    /// Comments that were left. Tells no answer, so it is exact.
+    /// Comments that were left in calls that count.
     pub comments: u64,
-    /// Those of them that were transcribed.
-    pub transcribed: u64,
+    /// Whether any of them was transcribed. How many would tell of the last call, which is transcribed a moment later.
+    pub transcribed: bool,
     /// The groups, the most frequent first. Those that too few callers said are not among them.
     pub words: Vec<WordCount>,
 }

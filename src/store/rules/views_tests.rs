@@ -131,13 +131,17 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     assert_eq!((care.board.scores.len(), care.board.responses.funnel.complete), (0, 3));
     let short: SurveyId = "short".parse().unwrap();
     assert!(care.board.responses.surveys.iter().eq([&short]), "they were asked, and are too few");
-    for (origin, n) in [(Origin::Sampled, 14), (Origin::Agent, 5), (Origin::Mystery, 2)] {
+    for (origin, n, calls) in [(Origin::Sampled, 10, 14), (Origin::Agent, 5, 5), (Origin::Mystery, 2, 2)] {
         let slice = Slice { period: week, survey: Some(&short), origin };
         let journey = results.journey(&supervisor, slice).await.unwrap();
         let step = &journey.steps[0];
         assert_eq!((step.heard, step.by_key, step.took_ms), (n, n, n * 900), "{origin:?}");
         let sent = results.overview(&supervisor, slice).await.unwrap();
-        assert_eq!(sent.board.responses.funnel.complete, n);
+        assert_eq!(
+            sent.board.responses.funnel.complete, calls,
+            "calls are exact, what was asked comes in groups"
+        );
+        assert_eq!(sent.board.scores[0].asked, Some(n));
         assert!(sent.beside.iter().all(|beside| beside.origin != origin));
     }
     assert_eq!(results.busiest_survey(&supervisor, Slice::of(week)).await.unwrap(), Some(short));
@@ -180,6 +184,24 @@ async fn tables_show_teams_queues_origins_and_the_way() {
     assert_eq!(results.overview(&supervisor, Slice::of(before)).await.unwrap().board, Board::default());
 }
 
+#[tokio::test]
+async fn a_trend_of_a_period_that_goes_on_ends_now() {
+    let folder = TempDir::new().unwrap();
+    let results = results(&folder).await;
+    let now = Timestamp::now().as_microsecond();
+    for (back, number) in [12, 0].into_iter().flat_map(|back| (0..5).map(move |n| (back, back * 5 + n))) {
+        let taken = Taken { agent: "anna", queue: "sales", survey: "short", hours: 0 };
+        let at_us = now - i64::try_from(back).unwrap() * 168 * HOUR_US;
+        take(&results.store, number, &taken, at_us, Origin::Sampled).await;
+    }
+    let this = Week::of_us(now);
+    for period in [Period::Week(this), Period::month_of(this), Period::quarter_of(this)] {
+        let overview = results.overview(&viewer(Role::Supervisor), Slice::of(period)).await.unwrap();
+        let weeks: Vec<Week> = overview.weeks.iter().map(|point| point.week).collect();
+        assert_eq!(weeks, [this.plus(-12), this], "{period}");
+    }
+}
+
 const COMMENTED: Taken = Taken { agent: "anna", queue: "sales", survey: "short", hours: 0 };
 
 /// A call with a comment in which these groups of key words are found.
@@ -211,28 +233,30 @@ async fn words_of_few_callers_are_not_shown_and_comments_want_quality() {
         let words: Vec<_> = said.words.into_iter().map(|word| (word.word, word.count)).collect();
         (said.comments, said.transcribed, words)
     };
-    for number in 0..14 {
+    for number in 0..20 {
         let words: &[&str] = match number {
             0..4 => &["price", "waiting"],
             4 => &["waiting"],
+            10 => &["price"],
             _ => &[],
         };
         leave(&results.store, number, words).await;
+        let now = said(&results, Slice::of(week)).await;
+        let groups = (u64::try_from(number).unwrap() + 1) / 5;
+        // Words count with the group after their own, and a step of a word wants as many comments without it.
+        let expected = match groups {
+            0..3 => vec![],
+            3 => vec![("waiting".into(), 5)],
+            _ => vec![("price".into(), 5), ("waiting".into(), 5)],
+        };
+        assert_eq!(now, (5 * groups, groups > 1, expected), "after call {number}");
     }
-    assert_eq!(
-        said(&results, Slice::of(week)).await,
-        (14, 14, vec![("waiting".into(), 5)]),
-        "four said price"
-    );
-    leave(&results.store, 14, &["price"]).await;
-    let now = said(&results, Slice::of(week)).await;
-    assert_eq!(now, (15, 15, vec![("price".into(), 5), ("waiting".into(), 5)]));
     let trials = Slice { origin: Origin::Test, ..Slice::of(week) };
-    assert_eq!(said(&results, trials).await, (0, 0, vec![]));
+    assert_eq!(said(&results, trials).await, (0, false, vec![]));
 
     let mut filter = CommentFilter {
         from_us: START_US,
-        to_us: START_US + 15,
+        to_us: START_US + 20,
         survey: "short".parse().ok(),
         origin: Origin::Sampled,
         after: None,
@@ -240,13 +264,13 @@ async fn words_of_few_callers_are_not_shown_and_comments_want_quality() {
     };
     let (quality, reason) = (viewer(Role::Quality), "coaching".parse().unwrap());
     let mut texts = Vec::new();
-    for expected in [10, 5, 0] {
+    for expected in [10, 10, 0] {
         let page = results.comments(&quality, &filter, &reason).await.unwrap();
         assert_eq!(page.len(), expected);
         filter.after = page.last().map(|one| (one.row.offered_us, one.row.recording));
         texts.extend(page.into_iter().map(|one| one.text.unwrap().words.unwrap()[0].word.clone()));
     }
-    assert_eq!(texts, (0..15).rev().map(|number| format!("text{number}")).collect::<Vec<_>>());
+    assert_eq!(texts, (0..20).rev().map(|number| format!("text{number}")).collect::<Vec<_>>());
     let last = results.store.views().audit(None, 1).await.unwrap().remove(0);
     assert_eq!((last.what.as_str(), last.reason.as_str()), ("comments", "coaching"));
     let from_later =
