@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::filters::Choice;
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::users::names;
-use super::words::{Tongue, moment, spoken};
+use super::words::{Tongue, moment, plain};
 use crate::domain::{Role, midnight_us};
 use crate::store::rules::audit_names;
 use crate::store::{AuditFilter, AuditLine, Chain};
@@ -53,9 +53,7 @@ struct Audit {
 
 /// What is written in the log as people say it; what has no words of its own stays as it is.
 fn what(tr: Tongue, name: &str) -> String {
-    let id = format!("audit-{}", name.replace(' ', "-"));
-    let said = tr.t(&id);
-    if said == id { spoken(name) } else { said }
+    tr.known(&format!("audit-{}", name.replace(' ', "-"))).unwrap_or_else(|| plain(name))
 }
 
 /// `GET /audit`.

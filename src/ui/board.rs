@@ -74,7 +74,7 @@ pub(super) fn answer(tr: Tongue, value: &str) -> String {
         "yes" => tr.t("yes"),
         "no" => tr.t("no"),
         number if number.parse::<i16>().is_ok() => number.to_owned(),
-        label => spoken(label),
+        label => spoken(tr, label),
     }
 }
 
@@ -116,7 +116,7 @@ impl ScoreView {
         let scale = score.scale.map(|scale| format!("-{}-{}", scale.min, scale.max)).unwrap_or_default();
         Self {
             id: format!("score-{}-{}{scale}", score.question, score.kind.as_str()),
-            question: spoken(score.question.as_str()),
+            question: spoken(tr, score.question.as_str()),
             kind: kind(tr, score.kind),
             n: answered(tr, score.n, score.asked),
             tiles: score.figures.iter().map(tile).collect(),
@@ -266,12 +266,12 @@ pub(super) fn reasons(tr: Tongue, list: &[Reasons]) -> Vec<ReasonsView> {
         Cell::TooFew => None,
     };
     let row = |choice: &crate::store::rules::ReasonShare| ReasonRow {
-        label: spoken(&choice.label),
+        label: spoken(tr, &choice.label),
         count: tr.count(choice.count),
         shown: shown(&choice.share),
     };
     let view = |one: &Reasons| ReasonsView {
-        question: spoken(one.question.as_str()),
+        question: spoken(tr, one.question.as_str()),
         n: answered(tr, one.n, one.asked),
         rows: one.choices.iter().map(row).collect(),
     };

@@ -45,12 +45,12 @@ fn step(tr: Tongue, step: &Step, most: u64, survey: Option<&Survey>) -> StepView
     let answers = step.by_key + by_voice + step.comments;
     let took = if answers == 0 { 0.0 } else { step.took_ms as f64 / answers as f64 / 1000.0 };
     StepView {
-        question: spoken(&step.question),
+        question: spoken(tr, &step.question),
         when: question(survey, &step.question).and_then(|of| of.when.as_ref()).map_or_else(
             String::new,
             |when| {
                 let (asked, value) =
-                    (spoken(when.question.as_str()), board::answer(tr, &when.value.to_string()));
+                    (spoken(tr, when.question.as_str()), board::answer(tr, &when.value.to_string()));
                 tr.x("journey-when", format!("{asked} {} {value}", sign(when.operator)))
             },
         ),

@@ -52,7 +52,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
             },
             scores: week.figures.iter().map(|score| ScoreView::new(tr, score, &Goals::default())).collect(),
             responses: week.responses.iter().map(values).collect(),
-            questions: asked.clone().map(|question| spoken(question.as_str())).collect(),
+            questions: asked.clone().map(|question| spoken(tr, question.as_str())).collect(),
         }
     };
     let live = state.parts.live.load();

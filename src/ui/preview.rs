@@ -154,7 +154,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>, Path(name): Path
         language: language.map(ToString::to_string).unwrap_or_default(),
         title: survey.title.clone(),
         lines: rehearsal.parts.iter().map(line).collect(),
-        open: rehearsal.open.as_ref().map(|question| spoken(question.as_str())),
+        open: rehearsal.open.as_ref().map(|question| spoken(tr, question.as_str())),
         over: rehearsal.over.map(|outcome| tr.t(&format!("disposition-{}", outcome.disposition.as_str()))),
         back,
         again: with(""),

@@ -87,7 +87,7 @@ impl Task {
         let closed = row.state == TaskState::Closed.as_str();
         let named = |by: &String| names.get(by).cloned().unwrap_or_else(|| tr.t("an-api-token"));
         let facts = [
-            ("task-question", Some(spoken(&row.question)).filter(|text| !text.is_empty())),
+            ("task-question", Some(spoken(tr, &row.question)).filter(|text| !text.is_empty())),
             ("col-queue", row.queue),
             ("survey", row.survey),
             ("col-origin", row.origin.map(|origin| tr.t(&format!("origin-{origin}")))),

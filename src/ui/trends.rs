@@ -75,7 +75,7 @@ fn over_time<'a>(
         }
     }
     let view = |((_, key), (figure, scale, points)): ((usize, String), Line)| {
-        let question = key.split('\u{0}').nth(1).map(spoken).unwrap_or_default();
+        let question = key.split('\u{0}').nth(1).map(|name| spoken(tr, name)).unwrap_or_default();
         let title = format!("{} \u{b7} {question}", tr.t(&format!("figure-{}", figure.as_str())));
         let id = format!("{said}-{}", key.replace('\u{0}', "-"));
         ChartView { id, ..chart(tr, figure, scale, title, &points, goals.marks(figure), said) }
@@ -132,7 +132,7 @@ pub(super) fn controls(tr: Tongue, charts: &[Chart]) -> Vec<ChartView> {
             })
             .collect();
         let figure = tr.t(&format!("figure-{}", one.figure.as_str()));
-        let title = format!("{figure} \u{b7} {}", spoken(one.question.as_str()));
+        let title = format!("{figure} \u{b7} {}", spoken(tr, one.question.as_str()));
         let id = format!("control-{}-{}", one.figure.as_str(), one.question);
         let view = chart(tr, one.figure, None, title, &points, Marks::default(), "chart-label");
         ChartView { id, ..view }

@@ -77,7 +77,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         frame: ui.framed(tr.t("page-why"), Surveys::Any, Origins::Any),
         reasons: board::reasons(tr, &view.questions),
         heard: heard(tr, &view.said),
-        words: board::counts(tr, view.said.words.iter().map(|word| (spoken(&word.word), word.count))),
+        words: board::counts(tr, view.said.words.iter().map(|word| (spoken(tr, &word.word), word.count))),
         tr,
     };
     Ok(Html(page.render()?))
@@ -162,11 +162,11 @@ fn row(tr: Tongue, one: &CommentDetail) -> Row {
         agent: known(&one.row.agent),
         queue: known(&one.row.queue),
         survey: one.row.survey.clone(),
-        question: spoken(one.row.question.as_str()),
+        question: spoken(tr, one.row.question.as_str()),
         length: format!("{}\u{a0}s", one.row.length_ms / 1000),
         words: words.map(|words| words.iter().map(|word| Word::new(tr, word)).collect()).unwrap_or_default(),
         silent,
-        key_words: one.text.iter().flat_map(|text| &text.key_words).map(|word| spoken(word)).collect(),
+        key_words: one.text.iter().flat_map(|text| &text.key_words).map(|word| spoken(tr, word)).collect(),
     }
 }
 

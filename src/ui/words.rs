@@ -75,6 +75,18 @@ impl Tongue {
         self.format(id, None)
     }
 
+    /// One text, if there is one of that name.
+    pub(super) fn known(self, id: &str) -> Option<String> {
+        self.bundle().has_message(id).then(|| self.t(id))
+    }
+
+    fn bundle(self) -> &'static FluentBundle<FluentResource> {
+        match self {
+            Self::English => &ENGLISH,
+            Self::Dutch => &DUTCH,
+        }
+    }
+
     /// One text with a value in the place of `$x`.
     pub(super) fn x(self, id: &str, x: impl std::fmt::Display) -> String {
         self.xy(id, x, "")
@@ -89,10 +101,7 @@ impl Tongue {
     }
 
     fn format(self, id: &str, args: Option<&FluentArgs<'_>>) -> String {
-        let bundle = match self {
-            Self::English => &*ENGLISH,
-            Self::Dutch => &*DUTCH,
-        };
+        let bundle = self.bundle();
         let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else {
             return id.to_owned();
         };
@@ -145,8 +154,14 @@ pub(super) async fn remember(request: Request, next: Next) -> Response {
     response
 }
 
-/// A name of a survey file as people read it: `call_again` is "Call again".
-pub(super) fn spoken(name: &str) -> String {
+/// A name of a survey file as people read it: that of a survey that we ship in the reader's language, any other one as
+/// it was written: `call_again` is "Call again".
+pub(super) fn spoken(tr: Tongue, name: &str) -> String {
+    tr.known(&format!("named-{name}")).unwrap_or_else(|| plain(name))
+}
+
+/// A name without underscores, with a capital.
+pub(super) fn plain(name: &str) -> String {
     let mut text = name.replace(['_', '-'], " ");
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -211,6 +226,13 @@ mod tests {
             (&*spelled[2][0], &*spelled[3][1], spelled[4][0].clone()),
             ("0", "0,1", format!("{minus}10"))
         );
+    }
+
+    #[test]
+    fn names_are_in_the_readers_language_or_as_they_were_written() {
+        let said = |name| Tongue::ALL.map(|tr| spoken(tr, name));
+        assert_eq!(said("effort"), ["Effort", "Moeite"]);
+        assert_eq!(said("parking_lot"), ["Parking lot", "Parking lot"]);
     }
 
     #[test]

@@ -92,9 +92,10 @@ fn lanes(tr: Tongue, story: &[Entry]) -> Lanes {
         let at = since(begin_us, entry.at_us);
         let next = match &entry.fact {
             Fact::Answered { .. } => Some((tr.t("lane-greeting"), "soft")),
-            Fact::Asked { question, .. } => Some((spoken(question.as_str()), "asked")),
+            Fact::Asked { question, .. } => Some((spoken(tr, question.as_str()), "asked")),
             Fact::Answer(given) => {
-                let (name, value) = (spoken(given.question.as_str()), answer(tr, &given.value.to_string()));
+                let (name, value) =
+                    (spoken(tr, given.question.as_str()), answer(tr, &given.value.to_string()));
                 lanes.answers.push(Mark { at, title: format!("{name}: {value}"), label: value });
                 Some((String::new(), "soft"))
             }

@@ -84,10 +84,10 @@ fn told(tr: Tongue, fact: &Fact) -> (Who, String, String) {
         Fact::Answered { codec } => (Who::Survey, tr.t("story-answered"), codec.name().to_owned()),
         Fact::LanguageSet { language } => plain(Who::Survey, tr.x("story-language", tongue(tr, language))),
         Fact::Asked { question, attempt: 1 } => {
-            plain(Who::Survey, tr.x("story-asked", spoken(question.as_str())))
+            plain(Who::Survey, tr.x("story-asked", spoken(tr, question.as_str())))
         }
         Fact::Asked { question, attempt } => {
-            plain(Who::Survey, tr.xy("story-asked-again", spoken(question.as_str()), attempt))
+            plain(Who::Survey, tr.xy("story-asked-again", spoken(tr, question.as_str()), attempt))
         }
         Fact::Key { digit, barge_in, .. } => {
             let id = if *barge_in { "story-key-early" } else { "story-key" };
@@ -122,7 +122,7 @@ fn told(tr: Tongue, fact: &Fact) -> (Who, String, String) {
         Fact::Answer(given) => answered(tr, given),
         Fact::Skipped { question, reason } => {
             let why = tr.t(&format!("skip-{}", name(reason)));
-            plain(Who::Survey, tr.xy("story-passed", spoken(question.as_str()), why))
+            plain(Who::Survey, tr.xy("story-passed", spoken(tr, question.as_str()), why))
         }
         Fact::Refused { .. } => plain(Who::Caller, tr.t("story-refused")),
         Fact::Erased { was, .. } => plain(Who::Behind, tr.x("story-erased", was.replace('_', " "))),
@@ -163,9 +163,7 @@ fn words(hearing: &Hearing) -> String {
 
 /// A language by its name, where there is one.
 fn tongue(tr: Tongue, language: &Language) -> String {
-    let id = format!("tongue-{language}");
-    let name = tr.t(&id);
-    if name == id { language.to_string() } else { name }
+    tr.known(&format!("tongue-{language}")).unwrap_or_else(|| language.to_string())
 }
 
 fn answered(tr: Tongue, given: &Answer) -> (Who, String, String) {
@@ -176,7 +174,7 @@ fn answered(tr: Tongue, given: &Answer) -> (Who, String, String) {
     };
     let after = tr.number(f64::from(given.took_ms) / 1000.0, 1);
     let value = answer(tr, &given.value.to_string());
-    (Who::Caller, tr.xy("story-answer", spoken(given.question.as_str()), value), tr.x(mode, after))
+    (Who::Caller, tr.xy("story-answer", spoken(tr, given.question.as_str()), value), tr.x(mode, after))
 }
 
 fn ended(
@@ -191,7 +189,7 @@ fn ended(
     let outcome = tr.t(&format!("disposition-{}", disposition.as_str()));
     let more = match (failure, left_at) {
         (Some(failure), _) => tr.t(&format!("fail-{}", name(&failure))),
-        (None, Some(question)) => tr.x("story-left-at", spoken(question.as_str())),
+        (None, Some(question)) => tr.x("story-left-at", spoken(tr, question.as_str())),
         (None, None) => String::new(),
     };
     (who, tr.x(id, outcome), more)

@@ -91,19 +91,19 @@ fn a_call_is_told_in_the_readers_language() {
     9.0 Survey: Question again (asking 2): Effort ()
     14.1 Caller: Pressed 4 before the recording had ended ()
     14.1 Caller: Answer to Effort: 4 (by voice and confirmed, 7.7 s after the question began)
-    14.1 Survey: Question: Recommend ()
-    20.5 Caller: The caller hung up: Partly answered (at the question Recommend)
+    14.1 Survey: Question: Recommendation ()
+    20.5 Caller: The caller hung up: Partly answered (at the question Recommendation)
     ");
     insta::assert_snapshot!(lines(Tongue::Dutch), @"
     0,0 Systeem: Gekozen voor de enquête “service”: het was aan de beurt (Steekproef)
     0,1 Enquête: Aangenomen, en de begroeting begon (PCMA)
-    6,4 Enquête: Vraag: Effort ()
+    6,4 Enquête: Vraag: Moeite ()
     9,0 Beller: Zei iets wat niet werd verstaan (zekerheid 87 %)
-    9,0 Enquête: Vraag opnieuw, voor de 2e keer: Effort ()
+    9,0 Enquête: Vraag opnieuw, voor de 2e keer: Moeite ()
     14,1 Beller: Drukte op 4 voordat de opname klaar was ()
-    14,1 Beller: Antwoord op Effort: 4 (met de stem en bevestigd, 7,7 s na het begin van de vraag)
-    14,1 Enquête: Vraag: Recommend ()
-    20,5 Beller: De beller hing op: Deels beantwoord (bij de vraag Recommend)
+    14,1 Beller: Antwoord op Moeite: 4 (met de stem en bevestigd, 7,7 s na het begin van de vraag)
+    14,1 Enquête: Vraag: Aanbeveling ()
+    20,5 Beller: De beller hing op: Deels beantwoord (bij de vraag Aanbeveling)
     ");
 }
 
