@@ -110,7 +110,7 @@ await opened.locator('summary').focus();
 await page.keyboard.press('Enter');
 await page.evaluate(() => { window.kept = document.activeElement; });
 const calls = Array.from({ length: 5 }, (_, number) => new Promise((resolve) => {
-  const call = spawn(PROGRAM, ['call', SIP, '-H', 'X-Agent-Id: zoe', '-H', 'X-Queue: live', '--do', `audio; quiet; press ${number % 2 ? 5 : 4}; bye`], { stdio: 'ignore' });
+  const call = spawn(PROGRAM, ['call', SIP, '-H', 'X-Agent-Id: zoe', '-H', 'X-Queue: live', '--do', `audio; quiet 2s; press ${number % 2 ? 5 : 4}; bye`], { stdio: 'ignore' });
   call.on('exit', resolve);
 }));
 const running = await signIn('supervisor');
@@ -120,7 +120,7 @@ await picture(running, 'running-live');
 await running.context().close();
 const codes = await Promise.all(calls);
 expect(codes.every((code) => code === 0), 'calls', `ended with ${codes}`);
-await page.locator('.live .score .n', { hasText: 'n 5' }).first().waitFor({ timeout: 30_000 })
+await page.locator('.live .score .n', { hasText: 'n 5 of 5 asked' }).first().waitFor({ timeout: 30_000 })
   .catch(() => fault('/overview', `does not change while it is open (${before} before)`));
 const kept = await page.evaluate(() => ({
   same: document.activeElement === window.kept, open: window.kept.parentElement.open, there: window.kept.isConnected,
