@@ -1,7 +1,7 @@
 // The dashboard in a real browser: every role, every page, both languages, light and dark, wide and narrow; filters, a
 // call with its reason, goals, and a figure that changes while calls run.
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { accessible, done, expect, fault, fits, launch, watched } from './watch.mjs';
 
 const { BASE, PASSWORD, PROGRAM, SIP, PICTURES } = process.env;
@@ -96,6 +96,21 @@ expect(await page.getByText('Benchmark +31 (a survey of others)').first().isVisi
 expect((await page.locator('svg.chart .target').count()) > 0, '/overview', 'no chart has the target');
 await picture(page, 'overview-goals');
 
+// Tables go out as files, with what the page shows.
+async function exported(from, where) {
+  const begun = from.waitForEvent('download', { timeout: 10_000 }).catch(() => fault(where, 'nothing is downloaded'));
+  await from.getByText('As a file (CSV)').first().click();
+  const file = await begun;
+  const lines = file ? readFileSync(await file.path(), 'utf8').trim().split(/\r?\n/) : [];
+  expect(file?.suggestedFilename().endsWith('.csv'), where, `the file is called ${file?.suggestedFilename()}`);
+  return lines;
+}
+await page.goto(`/agents?${PAST}`);
+const agents = await exported(page, '/agents');
+expect(agents[0].startsWith('agent,'), '/agents', `the file begins with ${agents[0]}`);
+const named = await page.locator('main tbody th').allTextContents();
+expect(named.length > 0 && named.every((name) => agents.some((line) => line.startsWith(`${name.trim()},`))), '/agents', `the file lacks some of ${named}`);
+
 // The keyboard reaches the content first.
 await page.goto('/agents');
 await page.keyboard.press('Tab');
@@ -129,7 +144,6 @@ expect(kept.same && kept.open && kept.there, '/overview', `what was open and had
 await picture(page, 'overview-live');
 await page.context().close();
 
-// A single call wants a reason, and shows its story.
 // The administration checks the log, and makes a link for somebody new.
 const admin = await signIn('admin');
 await admin.goto('/audit');
@@ -158,10 +172,15 @@ const heard = await admin.locator('.talk audio').first().evaluate(async (audio) 
 expect(heard > 0.5, '/preview', `a prompt plays for ${heard} s`);
 await admin.context().close();
 
+// Single calls want a reason, as a list, as a file and as a story.
 const quality = await signIn('quality');
-await quality.goto('/calls');
+await quality.goto('/calls?queue=live');
 await quality.getByLabel('Reason').fill('a test of the dashboard');
+const file = await exported(quality, '/calls');
 await quality.getByRole('button', { name: 'Look' }).click();
+await quality.getByRole('button', { name: /^Story of/ }).first().waitFor();
+const shown = await quality.getByRole('button', { name: /^Story of/ }).count();
+expect(shown > 0 && file.length === shown + 1, '/calls', `${shown} calls are shown, and the file has ${file.length} lines`);
 await quality.getByRole('button', { name: /^Story of/ }).first().click();
 await quality.getByText('answered').first().waitFor();
 await accessible(quality, 'a call');
