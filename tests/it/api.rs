@@ -253,10 +253,10 @@ fn running_calls_are_told_as_they_change() {
     let bearer = format!("Bearer {token}");
     let stream = open(api, "GET /api/v1/calls/running/stream", &[("Authorization", &bearer)], "");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
-    let caller =
-        call(&at(&app, "short"), "seen", "quiet 2s; press 4; bye", &["--header", "X-Agent-Id: anna"]);
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     assert!(lines.any(|line| line == "data: []"), "nobody at first");
+    let caller =
+        call(&at(&app, "short"), "seen", "quiet 2s; press 4; bye", &["--header", "X-Agent-Id: anna"]);
     let seen = lines.find(|line| line.contains("\"progress\":\"questions\"")).expect("the call is told");
     assert!(seen.contains("\"agent\":\"anna\"") && !seen.contains("127.0.0.1"), "{seen}");
     assert!(
