@@ -360,11 +360,13 @@ fn it_speaks_tls_by_configuration_and_bounds_its_connections() {
         assert!(cookie.starts_with("__Host-aftercall=") && cookie.contains("Secure"), "{cookie}");
         assert!(reply.headers().contains_key("strict-transport-security"));
 
-        // Three who say nothing take all places; the next is closed at once, and there is room again when they go.
-        let idle: Vec<_> = (0..3).map(|_| TcpStream::connect(site.address).expect("a connection")).collect();
+        // Three who say nothing take all places; the next is closed at once, and there is room again when they go. One
+        // that came while somebody asked may have been closed, so another one takes its place.
+        let connect = || TcpStream::connect(site.address).expect("a connection");
+        let mut idle: Vec<_> = (0..3).map(|_| connect()).collect();
         let refused = async || client().get(format!("{base}/sign-in")).send().await.is_err();
         while !refused().await {
-            tokio::task::yield_now().await; // The three have not been taken in yet.
+            idle.push(connect());
         }
         drop(idle);
         while refused().await {
