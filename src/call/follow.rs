@@ -22,7 +22,7 @@ pub(super) struct Follow {
     queue: Option<QueueId>,
     call_ref: Option<CallRef>,
     low: LowScores,
-    answers: Vec<(QuestionId, String)>,
+    answers: Vec<(QuestionId, AnswerValue)>,
     /// Whether a low score was told; the first one tells enough.
     told_low: bool,
 }
@@ -51,7 +51,7 @@ impl Follow {
     }
 
     fn answered(&mut self, entry: &Entry, answer: &Answer) -> Vec<Happening> {
-        let own = vec![(answer.question.clone(), answer.value.to_string())];
+        let own = vec![(answer.question.clone(), answer.value.clone())];
         self.answers.extend(own.iter().cloned());
         // A mystery caller is nobody's customer: there is nothing to make good.
         if self.decision.origin == Origin::Mystery {
@@ -68,7 +68,12 @@ impl Follow {
         low.into_iter().chain(callback).collect()
     }
 
-    fn tell(&self, kind: EventKind, entry: &Entry, answers: Vec<(QuestionId, String)>) -> Option<Happening> {
+    fn tell(
+        &self,
+        kind: EventKind,
+        entry: &Entry,
+        answers: Vec<(QuestionId, AnswerValue)>,
+    ) -> Option<Happening> {
         Some(Happening {
             kind,
             at_us: entry.at_us,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::answer::AnswerValue;
 use super::decision::Origin;
 use super::ids::{CallId, CallRef, QuestionId, QueueId, SurveyId, SurveyVersion};
 
@@ -48,6 +49,6 @@ pub struct Happening {
     pub survey: (SurveyId, SurveyVersion),
     /// Where the response comes from.
     pub origin: Origin,
-    /// The answers it is about, as rows spell them: all of a complete response, else the one that made it happen.
-    pub answers: Vec<(QuestionId, String)>,
+    /// The answers it is about: all of a complete response, else the one that made it happen.
+    pub answers: Vec<(QuestionId, AnswerValue)>,
 }

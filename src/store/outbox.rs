@@ -14,7 +14,7 @@ use super::views::{get, parse, read_error, uuid_of};
 use super::wheres::Wheres;
 use super::{StoreError, Views, schema};
 use crate::config::StoreConfig;
-use crate::domain::{CallId, EventKind, Happening};
+use crate::domain::{AnswerValue, CallId, EventKind, Happening};
 
 /// Most messages in one list: the longest page, and one more that tells whether there is another.
 pub(super) const LIST_MAX: u32 = 1001;
@@ -239,7 +239,7 @@ fn message(row: &SqliteRow) -> Result<MessageRow, StoreError> {
 fn payload(happening: &Happening) -> String {
     let (survey, version) = &happening.survey;
     let answers: Map<String, Value> =
-        happening.answers.iter().map(|(question, value)| (question.to_string(), json!(value))).collect();
+        happening.answers.iter().map(|(question, value)| (question.to_string(), typed(value))).collect();
     let mut data = json!({
         "call": happening.call.to_string(),
         "call_ref": happening.call_ref.as_ref().map(ToString::to_string),
@@ -254,6 +254,15 @@ fn payload(happening: &Happening) -> String {
     }
     let at = Timestamp::from_microsecond(happening.at_us).unwrap_or_default();
     json!({ "type": happening.kind.as_str(), "timestamp": at.to_string(), "data": data }).to_string()
+}
+
+/// A rating as a number, yes and no as truth, a choice by its label: as the API spells them.
+fn typed(value: &AnswerValue) -> Value {
+    match value {
+        AnswerValue::Rating(number) => json!(number),
+        AnswerValue::YesNo(yes) => json!(yes),
+        AnswerValue::Choice(label) => json!(label),
+    }
 }
 
 pub(super) fn insert(message: &Message) -> Vec<Statement> {

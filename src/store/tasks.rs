@@ -257,7 +257,8 @@ pub(super) fn insert(new: &NewTask) -> Vec<Statement> {
                 VALUES ($1, $2, $3, 'open', $4, $5, $6, '') ON CONFLICT (call_id) DO UPDATE SET kind = excluded.kind, \
                 number = COALESCE(excluded.number, tasks.number) WHERE excluded.kind = 'callback'";
     let call = sql::bytes(happening.call.0);
-    let (question, value) = happening.answers.last().cloned().unzip();
+    let (question, value) =
+        happening.answers.last().map(|(question, value)| (question.clone(), value.to_string())).unzip();
     let task = Statement::new(text)
         .bind(call.clone())
         .bind(kind.as_str())

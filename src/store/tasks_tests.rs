@@ -2,7 +2,7 @@
 
 use super::tests::{START_US, batch, open, whole_call};
 use super::*;
-use crate::domain::{CallerHash, CallerNumber, EventKind, Happening, Origin, SurveyVersion};
+use crate::domain::{AnswerValue, CallerHash, CallerNumber, EventKind, Happening, Origin, SurveyVersion};
 
 const NUMBER: &str = "+31205550199";
 
@@ -15,7 +15,7 @@ fn happening(call: CallId, kind: EventKind) -> Happening {
         queue: "sales".parse().ok(),
         survey: ("short".parse().unwrap(), SurveyVersion(2)),
         origin: Origin::Sampled,
-        answers: vec![("q1".parse().unwrap(), "1".into())],
+        answers: vec![("q1".parse().unwrap(), AnswerValue::Rating(1))],
     }
 }
 

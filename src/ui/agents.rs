@@ -24,7 +24,7 @@ pub(super) struct Row {
     /// The figure that the agent stands by, pulled towards that of all, with its name.
     pub(super) pulled: Option<(String, Shown)>,
     pub(super) cells: Vec<TableCell>,
-    pub(super) offered: u64,
+    pub(super) offered: String,
     pub(super) response: String,
 }
 
@@ -42,7 +42,7 @@ impl Row {
             team: String::new(),
             pulled: None,
             cells: figures.iter().map(cell).collect(),
-            offered: board.responses.funnel.offered,
+            offered: tr.count(board.responses.funnel.offered),
             response: board::response(tr, &board.responses),
         }
     }

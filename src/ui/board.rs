@@ -105,19 +105,21 @@ fn bars(tr: Tongue, scale: Option<Scale>, counts: &BTreeMap<String, u64>) -> Vec
     counts.iter().map(|(value, count)| bar(answer(tr, value), *count)).collect()
 }
 
-/// What a question measures.
-pub(super) fn kind(tr: Tongue, kind: QuestionKind) -> String {
-    tr.t(&format!("kind-{}", kind.as_str()))
+/// What a question measures, where its name does not say so already.
+fn kind(tr: Tongue, name: &str, kind: QuestionKind) -> String {
+    let said = tr.t(&format!("kind-{}", kind.as_str()));
+    if said.to_lowercase() == name.to_lowercase() { String::new() } else { said }
 }
 
 impl ScoreView {
     pub(super) fn new(tr: Tongue, score: &Score, goals: &Goals) -> Self {
         let tile = |(figure, cell): (&FigureName, &Cell)| Tile::new(tr, score, *figure, cell, goals);
         let scale = score.scale.map(|scale| format!("-{}-{}", scale.min, scale.max)).unwrap_or_default();
+        let question = spoken(tr, score.question.as_str());
         Self {
             id: format!("score-{}-{}{scale}", score.question, score.kind.as_str()),
-            question: spoken(tr, score.question.as_str()),
-            kind: kind(tr, score.kind),
+            kind: kind(tr, &question, score.kind),
+            question,
             n: answered(tr, score.n, score.asked),
             tiles: score.figures.iter().map(tile).collect(),
             bars: bars(tr, score.scale, &score.distribution),

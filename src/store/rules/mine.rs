@@ -31,7 +31,7 @@ pub struct AgentWeek {
     pub since: Week,
     /// The responses, shuffled.
     pub responses: Vec<AnonymousResponse>,
-    /// The figures of the batch.
+    /// The figures of the batch, and how they differ from those of the batch before.
     pub figures: Vec<Score>,
 }
 
@@ -91,10 +91,14 @@ impl Results {
         let today = now.to_zoned(self.policy.zone()).date();
         let last = Week::of_day(today).plus(-i64::from(self.policy.agent_delay_weeks));
         let responses = self.own_responses(agent.as_str(), whose.origin(), last).await?;
-        let mut weeks = batches(responses, self.policy.agent_batch_min);
+        let (mut weeks, mut before): (Vec<AgentWeek>, Option<Tally>) = (Vec::new(), None);
+        for batch in batches(responses, self.policy.agent_batch_min) {
+            let tally = sum(&batch);
+            weeks.push(self.shuffled(batch, scores(&tally, before.as_ref())));
+            before = Some(tally);
+        }
         weeks.reverse();
         weeks.truncate(BATCHES_MAX);
-        let weeks = weeks.into_iter().map(|batch| self.shuffled(batch)).collect();
         Ok(MyWeeks { agent, weeks })
     }
 
@@ -132,18 +136,23 @@ impl Results {
         Ok(responses)
     }
 
-    fn shuffled(&self, mut batch: Vec<Response>) -> AgentWeek {
+    fn shuffled(&self, mut batch: Vec<Response>, figures: Vec<Score>) -> AgentWeek {
         let (since, week) = (batch[0].week, batch[batch.len() - 1].week);
         batch.sort_by_key(|response| self.store.privacy().shuffled(response.call));
-        let mut tally = Tally::default();
-        for (key, counts) in batch.iter().flat_map(|response| &response.tally.counts) {
-            for (value, n) in counts {
-                *tally.counts.entry(key.clone()).or_default().entry(value.clone()).or_default() += n;
-            }
-        }
         let responses = batch.into_iter().map(|response| response.answers).collect();
-        AgentWeek { week, since, responses, figures: scores(&tally, None) }
+        AgentWeek { week, since, responses, figures }
     }
+}
+
+/// All answers of a batch.
+fn sum(batch: &[Response]) -> Tally {
+    let mut tally = Tally::default();
+    for (key, counts) in batch.iter().flat_map(|response| &response.tally.counts) {
+        for (value, n) in counts {
+            *tally.counts.entry(key.clone()).or_default().entry(value.clone()).or_default() += n;
+        }
+    }
+    tally
 }
 
 /// Whole weeks together until there are enough; what is left over waits.
