@@ -36,6 +36,16 @@ pub struct GivenAnswer {
     pub took_ms: i64,
 }
 
+/// Questions with the weeks in which they were answered: those of the sums, of responses that wait for their group, and
+/// of calls that go on, both of which are few and of any week.
+const ANSWERED: &str = "SELECT week AS since, week AS until, origin, survey, question FROM journey_weeks \
+     WHERE what IN ('key', 'voice', 'voice_confirmed') \
+     UNION ALL SELECT 0, 1000000, responses_waiting.origin, responses_waiting.survey, answers.question \
+     FROM responses_waiting JOIN answers ON answers.call_id = responses_waiting.call_id \
+     UNION ALL SELECT 0, 1000000, calls.origin, calls.survey, answers.question \
+     FROM calls JOIN answers ON answers.call_id = calls.id \
+     WHERE calls.ended_us IS NULL AND calls.origin IS NOT NULL AND calls.survey IS NOT NULL";
+
 impl Views {
     /// Calls as [`Views::calls`] gives them, with their answers.
     ///
@@ -56,22 +66,19 @@ impl Views {
     }
 
     /// The questions that were answered in calls of the filter's time, survey and origin, each with its survey. Found
-    /// in the sums of weeks, so there may be some that no call of the filter answers.
+    /// in the sums of weeks and in what is not in them yet, so there may be some that no call of the filter answers.
     ///
     /// # Errors
     /// [`StoreError::Read`].
     pub async fn answered_questions(&self, filter: &CallFilter) -> Result<Vec<(String, String)>, StoreError> {
         let mut wheres = Wheres::default();
         let week = |us: i64| Week::of_us(us).number();
-        wheres.add("week >= ", filter.from_us.map(week));
-        wheres.add("week <= ", filter.to_us.map(week));
+        wheres.add("until >= ", filter.from_us.map(week));
+        wheres.add("since <= ", filter.to_us.map(week));
         wheres.add("survey = ", filter.survey.as_ref().map(ToString::to_string));
         wheres.add("origin = ", filter.origin.map(|origin| origin.as_str().to_owned()));
-        let answers = "what IN ('key', 'voice', 'voice_confirmed')";
-        let also = if wheres.to_string().is_empty() { " WHERE" } else { " AND" };
-        let text = format!(
-            "SELECT DISTINCT survey, question FROM journey_weeks{wheres}{also} {answers} ORDER BY survey, question"
-        );
+        let text =
+            format!("SELECT DISTINCT survey, question FROM ({ANSWERED}){wheres} ORDER BY survey, question");
         let rows = wheres.bind(text).fetch_all(self.pool()).await.map_err(read_error)?;
         rows.iter().map(|row| Ok((get(row, "survey")?, get(row, "question")?))).collect()
     }
