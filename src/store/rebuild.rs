@@ -1,8 +1,10 @@
 //! Rows and sums made again from the journal.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection};
+use tokio::time::Instant;
 
 use super::state::State;
 use super::views::{LINE_COLUMNS, LineRow};
@@ -12,6 +14,8 @@ use crate::config::StoreConfig;
 
 /// Journal lines taken at a time.
 const CHUNK: i64 = 2000;
+/// How often the log says how far it has come.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What a rebuild went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +66,7 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
     let sizes = super::state::tile_sizes(&mut tx).await?;
     let (mut rebuilt, mut last) = (Rebuilt::default(), Vec::new());
     let mut state = State { sizes, ..State::default() };
+    let mut told = Instant::now();
     loop {
         let sql = lines_after();
         let rows: Vec<LineRow> =
@@ -77,6 +82,10 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
         statement::run(&mut tx, staged.project()).await.map_err(sql::write_error)?;
         staged.settle(&mut state);
         rebuilt.lines += rows.len() as u64;
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tracing::info!("Making rows and sums anew: {} facts so far", rebuilt.lines);
+        }
     }
     tx.commit().await.map_err(sql::write_error)?;
     rebuilt.open_calls = state.open.len() as u64;

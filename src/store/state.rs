@@ -46,6 +46,10 @@ pub(super) async fn load(conn: &mut SqliteConnection) -> Result<State, StoreErro
         sqlx::query_scalar("SELECT why FROM rebuild_due").fetch_all(&mut *conn).await.map_err(read_error)?;
     if !due.is_empty() {
         // The tables are newer than the facts.
+        tracing::warn!(
+            "This version counts otherwise ({}): all rows and sums are made anew from the journal, once, before calls are taken",
+            due.join(", ")
+        );
         let done = super::rebuild::rebuild_on(conn).await?;
         tracing::info!("Sums were made anew from {} facts: {}", done.lines, due.join(", "));
     }
