@@ -79,19 +79,14 @@ echo
 echo "Results per agent. Callers whom we chose and callers whom an agent chose never share a figure:"
 "${run[@]}" report --by agent --from "$today"
 echo
-echo "One call, key by key:"
 mapfile -t ids < <("${run[@]}" calls --from "$today" --csv --columns id,disposition,answers | awk -F, '$2 == "complete" { print length($3), $1 }' | sort -rn | cut -d' ' -f2)
-"${run[@]}" calls "${ids[0]}"
+by_key="" by_voice=""
 for id in "${ids[@]}"; do
     story=$("${run[@]}" calls "$id")
-    if grep -q "by voice" <<< "$story"; then
-        echo
-        echo "And one who spoke:"
-        echo "$story"
-        break
-    fi
+    if grep -q " heard " <<< "$story"; then by_voice=${by_voice:-$story}; else by_key=${by_key:-$story}; fi
+    if [ -n "$by_key" ] && [ -n "$by_voice" ]; then break; fi
 done
-echo
+printf 'One call, key by key:\n%s\n\nAnd one who spoke:\n%s\n\n' "$by_key" "$by_voice"
 echo "All of it lies in $dir: data/aftercall.db (SQLite: journal, calls, answers, roll-ups), log, aftercall.toml."
 echo "Look further:  ${run[*]} report --by queue    or    ${run[*]} calls"
 if [ -n "${DEMO_EXIT:-}" ]; then
