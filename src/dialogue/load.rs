@@ -234,6 +234,13 @@ impl Notes<'_> {
         self.warnings.push(Warning { file: self.path.to_owned(), message });
     }
 
+    /// The same, where several questions may find the same.
+    pub(super) fn warn_once(&mut self, message: String) {
+        if self.warnings.iter().all(|warning| warning.message != message) {
+            self.warn(message);
+        }
+    }
+
     /// The survey's name, from the file's.
     pub(super) fn survey_id(&mut self) -> Option<SurveyId> {
         let id = self.path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());

@@ -69,6 +69,11 @@ pub struct VoicePrompts {
     pub use_keys: PromptName,
 }
 
+/// The grammar of yes and no.
+pub(super) const YES_NO: &str = "yes_no";
+/// The grammar of the answer to "is that right?", where a language has one of its own.
+pub(super) const CONFIRM: &str = "confirm";
+
 /// How one question is answered by voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voice {
@@ -76,6 +81,8 @@ pub struct Voice {
     pub grammar: String,
     /// The languages in which the grammar exists; in others the keys remain.
     pub languages: Vec<Language>,
+    /// Those of them with a grammar of its own for the answer to "is that right?".
+    pub confirm_languages: Vec<Language>,
     /// How sure is sure enough, where the question says so itself.
     pub thresholds: Option<Thresholds>,
     /// Whether speech during the question counts and stops it. Keys always do.

@@ -120,7 +120,10 @@ pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -
         if !test.missing.is_empty() {
             info!(%language, "The model {name} does not know {} words of the grammars", test.missing.len());
         }
-        installed.missing = Arc::new(test.missing.into_iter().collect());
+        installed.missing = Arc::new(test.missing.iter().cloned().collect());
+        if let Some(few) = grammars.few_distractors(&installed.model.language, &installed.lexicon()) {
+            warn!(%language, "The model {name} {few}");
+        }
         fit.push(installed);
     }
     fit

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::grammar::Lexicon;
 use crate::config::{Listening, ModelConfig, SpeechConfig, SpeechModels};
 
 /// Where the library lies when nothing says otherwise, from the folder that the service is started in.
@@ -93,6 +94,12 @@ fn beside_the_service() -> PathBuf {
 }
 
 impl Installed {
+    /// What the model can be asked, once it has been asked which words it knows.
+    #[must_use]
+    pub fn lexicon(&self) -> Lexicon {
+        Lexicon { missing: Arc::clone(&self.missing), distractors_max: usize::from(self.model.distractors) }
+    }
+
     /// The program, ready to be started with this model; the caller gives it a socket and more options.
     #[must_use]
     pub fn command(&self, config: &SpeechConfig) -> std::process::Command {

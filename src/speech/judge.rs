@@ -22,7 +22,8 @@ pub struct Rule {
     /// For a small model: hear each utterance twice more, and go by what they agree on.
     #[serde(default)]
     pub witness: Option<Witness>,
-    /// Confidence from which "skip" and "repeat" are done at once, in thousandths; "stop" is always asked about.
+    /// Confidence from which "skip" and "repeat" count as heard for sure, in thousandths; "stop" never does. The
+    /// conversation repeats at either, and asks back before it skips or stops, however sure it was.
     #[serde(default = "surest")]
     pub command_pm: u16,
 }

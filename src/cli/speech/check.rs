@@ -1,5 +1,6 @@
 //! `aftercall speech check`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,6 +14,9 @@ use crate::speech::check::{SelfTest, self_test};
 use crate::speech::grammar::{Grammars, Lexicon};
 use crate::speech::installed::{Installed, installed};
 
+/// Most words that are named of each grammar, where not all are asked for.
+const WORDS_MAX: usize = 12;
+
 /// Options.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -22,6 +26,9 @@ pub(super) struct Args {
     /// Only this language.
     #[arg(value_name = "LANGUAGE")]
     language: Option<crate::domain::Language>,
+    /// Print every word that a model does not know, not only the first ones of each grammar.
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// Tries every model that calls would be heard with.
@@ -49,7 +56,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         tokio::task::spawn_blocking(tried).await.context("the self-tests")?.into_iter().unzip();
     print(&format!("{}\n", table(&tests)))?;
     for (model, test) in models.iter().zip(&tests).filter(|(_, test)| test.fault.is_none()) {
-        print(&lost(&grammars, model, test))?;
+        print(&lost(&grammars, model, test, args.verbose))?;
     }
     let failed = tests.iter().any(|test| test.fault.is_some());
     Ok(ExitCode::from(u8::from(failed)))
@@ -78,8 +85,9 @@ fn table(tests: &[SelfTest]) -> Table {
     table
 }
 
-/// Which grammars a model can hear only in part, or not at all.
-fn lost(grammars: &Grammars, model: &ModelConfig, test: &SelfTest) -> String {
+/// Which grammars a model can hear only in part, or not at all, and for want of which words.
+fn lost(grammars: &Grammars, model: &ModelConfig, test: &SelfTest, verbose: bool) -> String {
+    let most = if verbose { usize::MAX } else { WORDS_MAX };
     let lexicon = Lexicon {
         missing: Arc::new(test.missing.iter().cloned().collect()),
         distractors_max: usize::from(model.distractors),
@@ -87,14 +95,31 @@ fn lost(grammars: &Grammars, model: &ModelConfig, test: &SelfTest) -> String {
     let mut text = String::new();
     for name in grammars.names(&model.language) {
         let Some(fit) = grammars.fit(&model.language, name, &lexicon) else { continue };
+        let words: BTreeSet<&str> = fit.lost.iter().flat_map(|phrase| phrase.split(' ')).collect();
+        let unknown: Vec<&str> = words.into_iter().filter(|word| lexicon.missing.contains(*word)).collect();
         if !fit.usable() {
-            text += &format!("{} {name}: not usable with this model, keypad only\n", model.language);
+            text += &format!("{} {name}: not usable with this model, keypad only", model.language);
         } else if !fit.lost.is_empty() {
             let all = fit.phrases + fit.lost.len();
-            text += &format!("{} {name}: {} of {all} phrases\n", model.language, fit.phrases);
+            text += &format!("{} {name}: {} of {all} phrases", model.language, fit.phrases);
+        } else {
+            continue;
         }
+        text += &format!("; not known: {}\n", listed(&unknown, most));
+    }
+    if let Some(few) = grammars.few_distractors(&model.language, &lexicon) {
+        text += &format!("{}: WARNING: the model {} {few}\n", model.language, model.name);
     }
     text
+}
+
+/// The words, at most so many.
+fn listed(words: &[&str], most: usize) -> String {
+    let some = words.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    match words.len().saturating_sub(most) {
+        0 => some,
+        more => format!("{some} and {more} more (--verbose)"),
+    }
 }
 
 fn confined(test: &SelfTest) -> String {
@@ -104,5 +129,17 @@ fn confined(test: &SelfTest) -> String {
         ([], []) => "no".to_owned(),
         ([], by) => by.join(", "),
         (escapes, _) => format!("no: can {}", escapes.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn words_are_named_up_to_a_bound() {
+        assert_eq!(listed(&["naught", "nah"], 2), "naught, nah");
+        assert_eq!(listed(&["a", "b", "c", "d"], 2), "a, b and 2 more (--verbose)");
+        assert_eq!(listed(&[], 2), "");
     }
 }

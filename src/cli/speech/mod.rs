@@ -19,7 +19,7 @@ use crate::domain::Language;
 use crate::speech::Pool;
 use crate::speech::check::fit;
 use crate::speech::grammar::Grammars;
-use crate::speech::installed::installed;
+use crate::speech::installed::{NoSpeech, installed};
 
 /// What to do about speech.
 #[derive(Debug, clap::Args)]
@@ -102,6 +102,14 @@ enum Wanted<'a> {
     All,
 }
 
+/// What to do where none of the configured models is there.
+fn fetching(wanted: Wanted<'_>) -> String {
+    match wanted {
+        Wanted::Language(language) => format!("; `aftercall speech fetch {language}` gets one"),
+        Wanted::Model(_) | Wanted::All => "; `aftercall speech fetch LANGUAGE` gets one".to_owned(),
+    }
+}
+
 /// Starts recognisers; `None`, and the reason on standard error, when there are none.
 async fn hearers(global: &Global, wanted: Wanted<'_>, limits: Limits) -> anyhow::Result<Option<Hearers>> {
     let (mut config, mut models) = settings(global)?;
@@ -126,6 +134,10 @@ async fn hearers(global: &Global, wanted: Wanted<'_>, limits: Limits) -> anyhow:
     }
     let found = match installed(&config, &models, &global.data) {
         Ok(found) => found,
+        Err(NoSpeech::NoModel) => {
+            eprintln!("aftercall speech: no {what} is there{}", fetching(wanted));
+            return Ok(None);
+        }
         Err(why) => {
             eprintln!("aftercall speech: {why}");
             return Ok(None);

@@ -7,7 +7,8 @@ use toml::Spanned;
 use super::{Check, Fault};
 use crate::dialogue::load::{RawChoice, RawQuestion, RawVoice};
 use crate::dialogue::survey::{Answers, Voice, VoicePrompts};
-use crate::domain::{AnswerValue, Meaning, PromptName, Thresholds};
+use crate::dialogue::survey::{CONFIRM, YES_NO};
+use crate::domain::{AnswerValue, Language, Meaning, PromptName, Thresholds};
 
 const COMMENT_MAX: Duration = Duration::from_secs(60);
 
@@ -77,14 +78,35 @@ impl Check<'_, '_> {
             self.notes.fault(at, "grammar", Fault::NoGrammar { grammar: name });
             return None;
         }
+        let confirm_languages = self.confirm_languages(&languages);
         Some(Voice {
             grammar: name,
             languages,
+            confirm_languages,
             thresholds: self.thresholds(raw),
             barge_in: raw.voice_barge_in,
             keep_audio: raw.keep_audio.unwrap_or(keep_audio),
             said: self.said(raw, answers),
         })
+    }
+
+    /// Those of the languages with a grammar of its own for confirming. Where there is none it is yes and no; where there
+    /// is not even that, callers confirm by key.
+    fn confirm_languages(&mut self, languages: &[Language]) -> Vec<Language> {
+        let confirms = |check: &Self, language: &Language, grammar: &str| {
+            let yes = Meaning::Answer("yes".to_owned());
+            check.has.grammars.meanings(language, grammar).is_some_and(|meanings| meanings.contains(&yes))
+        };
+        let (own, others): (Vec<Language>, Vec<Language>) =
+            languages.iter().cloned().partition(|language| confirms(self, language, CONFIRM));
+        for language in others {
+            if !confirms(self, &language, YES_NO) {
+                self.notes.warn_once(format!(
+                    "callers in {language} can confirm by key only: there is no grammar {CONFIRM} or {YES_NO} that can mean yes"
+                ));
+            }
+        }
+        own
     }
 
     /// How each answer is called after "I heard".
@@ -139,7 +161,7 @@ impl Check<'_, '_> {
 fn usual_grammar(answers: &Answers) -> Option<String> {
     match answers {
         Answers::Rating { scale, .. } => Some(format!("scale_{}_{}", scale.min, scale.max)),
-        Answers::YesNo => Some("yes_no".to_owned()),
+        Answers::YesNo => Some(YES_NO.to_owned()),
         Answers::Menu(_) | Answers::Comment { .. } => None,
     }
 }

@@ -5,15 +5,12 @@ use std::time::Instant;
 use super::keys::Given;
 use super::{Asking, Dialogue, Phase, State, Step, stop_if};
 use crate::dialogue::capture::{Reading, read_key};
-use crate::dialogue::survey::{AfterRefuse, Answers, Question, Voice, VoicePrompts};
+use crate::dialogue::survey::{AfterRefuse, Answers, CONFIRM, Question, Voice, VoicePrompts, YES_NO};
 use crate::dialogue::{Action, Actions, MISHEARS_MAX, PLAY_MAX, UTTERANCE_MAX};
 use crate::domain::{
     AnswerValue, Deaf, Digit, Fact, GivenBy, Hearing, Listen, ListenId, Meaning, PromptName, Purpose,
     RecordingId, SkipReason, Verdict,
 };
-
-/// The grammar of the answer to "is that right?".
-const CONFIRM_GRAMMAR: &str = "yes_no";
 
 /// What the caller is asked to confirm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +57,12 @@ impl Dialogue {
             (Answers::Comment { length_max }, ..) => {
                 Listen { language, purpose: Purpose::Comment { length_max: *length_max }, keep_audio: true }
             }
-            (_, Some(_), Some(_)) => Listen {
-                language,
-                purpose: Purpose::Answer { grammar: CONFIRM_GRAMMAR.to_owned(), thresholds: None },
-                keep_audio: false,
-            },
+            (_, Some(_), Some(voice)) => {
+                let own = voice.confirm_languages.contains(&language);
+                let grammar = if own { CONFIRM } else { YES_NO }.to_owned();
+                let purpose = Purpose::Answer { grammar, thresholds: None };
+                Listen { language, purpose, keep_audio: false }
+            }
             (_, None, Some(voice)) => Listen {
                 language,
                 purpose: Purpose::Answer { grammar: voice.grammar.clone(), thresholds: voice.thresholds },

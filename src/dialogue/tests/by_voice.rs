@@ -79,6 +79,27 @@ fn an_unsure_answer_is_asked_back() {
 }
 
 #[test]
+fn a_language_may_have_a_grammar_of_its_own_for_confirming() {
+    let read = |grammars: &dyn GrammarCatalogue| {
+        SurveySet::read(Path::new("test.toml"), SURVEY, Catalogues { prompts: &AllPrompts, grammars })
+            .unwrap()
+    };
+    let (survey, warnings) = read(&WithConfirm);
+    assert_eq!(warnings, []);
+    let script = format!(
+        "{TO_EFFORT}
+         7.0 says 4?     => play v_heard+n_4+v_confirm
+         9.0 prompt done => listen confirm
+        10.0 says yes    => save effort=4 by voice, confirmed, play q2, listen reasons"
+    );
+    check_survey(survey, Some("en"), &script);
+    // Without one it is yes and no; without that, the start says so.
+    let told = read(&WithoutYesNo).1;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].message.contains("confirm by key only"), "{told:?}");
+}
+
+#[test]
 fn what_was_misheard_twice_is_asked_for_by_key() {
     check(&format!(
         "{TO_EFFORT}

@@ -24,6 +24,25 @@ impl PromptCatalogue for AllPrompts {
 /// Every grammar of these names, in English alone.
 struct SomeGrammars;
 
+/// These, and one for confirming.
+struct WithConfirm;
+
+impl GrammarCatalogue for WithConfirm {
+    fn meanings(&self, language: &Language, grammar: &str) -> Option<Vec<Meaning>> {
+        let name = if grammar == "confirm" { "yes_no" } else { grammar };
+        SomeGrammars.meanings(language, name)
+    }
+}
+
+/// These, but no yes and no.
+struct WithoutYesNo;
+
+impl GrammarCatalogue for WithoutYesNo {
+    fn meanings(&self, language: &Language, grammar: &str) -> Option<Vec<Meaning>> {
+        SomeGrammars.meanings(language, grammar).filter(|_| grammar != "yes_no")
+    }
+}
+
 impl GrammarCatalogue for SomeGrammars {
     fn meanings(&self, language: &Language, grammar: &str) -> Option<Vec<Meaning>> {
         let answers: Vec<String> = match (language.as_str(), grammar) {
@@ -76,9 +95,14 @@ fn check(script: &str) {
 
 #[track_caller]
 fn check_with(survey: &str, language: Option<&str>, script: &str) {
+    check_survey(read(survey).unwrap(), language, script);
+}
+
+#[track_caller]
+fn check_survey(survey: Survey, language: Option<&str>, script: &str) {
     let language = language.map(|l| l.parse().unwrap());
     let english = vec!["en".parse().unwrap()];
-    let mut dialogue = Dialogue::new(Arc::new(read(survey).unwrap()), language.as_ref()).with_ears(english);
+    let mut dialogue = Dialogue::new(Arc::new(survey), language.as_ref()).with_ears(english);
     let start = Instant::now();
     let (mut playing, mut listening) = (PlayId(0), ListenId(0));
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {

@@ -10,10 +10,20 @@ const SOUND_PM: usize = 500;
 /// Those of the words that look and sound unlike every word of the answers, at most so many of them.
 ///
 /// A word that sounds like an answer ("for", "ate") halves the confidence of the answer itself; one that does not
-/// catches what is no answer.
-pub(super) fn choose(words: &[String], answers: &BTreeSet<&str>, count_max: usize) -> Vec<String> {
+/// catches what is no answer. `others` are the words that may stand around an answer ("please", "I'd say"): a distractor
+/// is none of them and none that sounds the same, but may be nearer to them, or hardly a word would be left.
+pub(super) fn choose(
+    words: &[String],
+    answers: &BTreeSet<&str>,
+    others: &BTreeSet<&str>,
+    count_max: usize,
+) -> Vec<String> {
     let answers: Vec<(&str, String)> = answers.iter().map(|answer| (*answer, sound(answer))).collect();
+    let sounds: BTreeSet<String> = others.iter().map(|other| sound(other)).collect();
     let apart = |word: &String| {
+        if others.contains(word.as_str()) || sounds.contains(&sound(word)) {
+            return false;
+        }
         let code = sound(word);
         answers.iter().all(|(answer, answer_code)| {
             !answer.contains(word.as_str())
@@ -111,8 +121,15 @@ mod tests {
             .collect();
         let answers =
             BTreeSet::from(["four", "eight", "three", "six", "two", "one", "nine", "seven", "five", "no"]);
-        assert_eq!(choose(&words, &answers, 10), ["window", "company", "table"]);
-        assert_eq!(choose(&words, &answers, 2).len(), 2);
+        let none = BTreeSet::new();
+        assert_eq!(choose(&words, &answers, &none, 10), ["window", "company", "table"]);
+        assert_eq!(choose(&words, &answers, &none, 2).len(), 2);
+        let around = BTreeSet::from(["double", "please"]);
+        assert_eq!(
+            choose(&words, &answers, &around, 10),
+            ["window", "company"],
+            "no homophone of what stands around"
+        );
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub enum GrammarFault {
     FileName,
     #[error("{0}")]
     Xml(String),
+    #[error("<!DOCTYPE> is not supported: leave the line out, the namespace says what the document is")]
+    Doctype,
     #[error("the document is no <grammar> of {NAMESPACE}")]
     NotAGrammar,
     #[error("version is \"1.0\"")]

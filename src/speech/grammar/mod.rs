@@ -20,6 +20,7 @@ mod parse;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -91,6 +92,28 @@ impl Fit {
     }
 }
 
+/// A model has fewer distractors than it wants: nonsense is then more easily taken for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FewDistractors {
+    language: Language,
+    known: usize,
+    wanted: usize,
+}
+
+impl fmt::Display for FewDistractors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { language, known, wanted } = self;
+        match known {
+            0 => write!(f, "has no distractors")?,
+            _ => write!(f, "has {known} distractors")?,
+        }
+        write!(
+            f,
+            " and wants {wanted}: what is no answer may be taken for one; more words in grammars/{language}/distractors.txt help"
+        )
+    }
+}
+
 impl Grammars {
     /// Reads and checks `LANGUAGE/*.grxml` in a folder, and the `distractors.txt` beside them.
     ///
@@ -117,6 +140,15 @@ impl Grammars {
         let phrases = set.grammars.values().flat_map(|grammar| grammar.phrases.keys());
         let words = phrases.flat_map(|phrase| phrase.split(' ')).map(str::to_owned);
         words.chain(set.distractors.iter().cloned()).collect()
+    }
+
+    /// What a model goes without of the distractors that it wants, where that is something.
+    #[must_use]
+    pub fn few_distractors(&self, language: &Language, lexicon: &Lexicon) -> Option<FewDistractors> {
+        let words = self.set(language).map(|set| set.distractors.as_slice()).unwrap_or_default();
+        let known = words.iter().filter(|word| lexicon.knows(word)).count();
+        let wanted = lexicon.distractors_max;
+        (known < wanted).then(|| FewDistractors { language: language.clone(), known, wanted })
     }
 
     /// What the words mean, when together they are exactly one phrase of the grammar.
@@ -154,13 +186,14 @@ impl Grammars {
     pub fn vocabulary(&self, language: &Language, grammar: &str, lexicon: &Lexicon) -> Option<Vocabulary> {
         self.fit(language, grammar, lexicon).filter(Fit::usable)?;
         let set = self.set(language)?;
-        let phrases = &set.grammars.get(grammar)?.phrases;
+        let Grammar { phrases, short, .. } = set.grammars.get(grammar)?.as_ref();
         let mut list: Vec<String> = phrases.keys().filter(|phrase| lexicon.knows(phrase)).cloned().collect();
         if lexicon.distractors_max > 0 {
-            let answers = phrases.keys().flat_map(|phrase| phrase.split(' ')).collect();
+            let answers = short.iter().flat_map(|phrase| phrase.split(' ')).collect();
+            let all = phrases.keys().flat_map(|phrase| phrase.split(' ')).collect();
             let known: Vec<String> =
                 set.distractors.iter().filter(|word| lexicon.knows(word)).cloned().collect();
-            list.extend(distractor::choose(&known, &answers, lexicon.distractors_max));
+            list.extend(distractor::choose(&known, &answers, &all, lexicon.distractors_max));
         }
         Some(Vocabulary::Phrases(list.into()))
     }

@@ -71,14 +71,22 @@ pub(super) fn parse(text: &str, language: &str) -> Result<Rules, Vec<Found>> {
         return Err(vec![(0, Fault::Large { max: FILE_MAX })]);
     }
     let options = ParsingOptions { nodes_limit: NODES_MAX, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(text, options)
-        .map_err(|error| vec![(error.pos().row, Fault::Xml(error.to_string()))])?;
+    let document = Document::parse_with_options(text, options).map_err(|error| match error {
+        roxmltree::Error::DtdDetected => vec![(doctype_line(text), Fault::Doctype)],
+        error => vec![(error.pos().row, Fault::Xml(error.to_string()))],
+    })?;
     let mut reader = Reader { document: &document, faults: Vec::new() };
     let rules = reader.grammar(language);
     match rules {
         Some(rules) if reader.faults.is_empty() => Ok(rules),
         _ => Err(reader.faults),
     }
+}
+
+/// The line of the document type, from 1.
+fn doctype_line(text: &str) -> u32 {
+    let before = text.split("<!DOCTYPE").next().unwrap_or_default();
+    u32::try_from(before.matches('\n').count()).map_or(0, |lines| lines.saturating_add(1))
 }
 
 /// A word as recognisers spell it, in lower case; `None` when it cannot be one. Digits are not: models spell numbers

@@ -229,6 +229,32 @@ fn the_shipped_grammars_understand_what_people_say() {
         ("fr", "yes_no", "oui merci", "yes"),
         ("es", "scale_1_10", "un siete", "7"),
         ("pt", "scale_1_7", "três", "3"),
+        ("en", "scale_0_10", "i'd say four please", "4"),
+        ("en", "scale_0_10", "i'd say ten out of ten please", "10"),
+        ("en", "scale_0_10", "it's four", "4"),
+        ("en", "scale_0_10", "that's four", "4"),
+        ("en", "scale_0_10", "definitely a ten", "10"),
+        ("en", "scale_0_10", "naught", "0"),
+        ("nl", "scale_0_10", "een acht graag", "8"),
+        ("nl", "scale_0_10", "een zeven alstublieft", "7"),
+        ("nl", "scale_0_10", "acht alsjeblieft", "8"),
+        ("nl", "scale_0_10", "een zeven denk ik", "7"),
+        ("nl", "scale_0_10", "een zesje", "6"),
+        ("nl", "scale_0_10", "tien op tien", "10"),
+        ("de", "scale_0_10", "eine acht bitte", "8"),
+        ("de", "scale_0_10", "ne acht", "8"),
+        ("de", "scale_0_10", "ich gebe acht", "8"),
+        ("de", "effort_5", "sehr leicht", "1"),
+        ("fr", "scale_0_10", "je mettrais un huit", "8"),
+        ("fr", "scale_0_10", "une note de huit", "8"),
+        ("fr", "effort_5", "très difficile", "5"),
+        ("es", "scale_0_10", "diez sobre diez", "10"),
+        ("es", "scale_0_10", "yo diría un ocho", "8"),
+        ("es", "scale_0_10", "un ocho por favor", "8"),
+        ("es", "effort_5", "cuatro", "4"),
+        ("pt", "scale_0_10", "um oito por favor", "8"),
+        ("pt", "scale_0_10", "dou nota dez", "10"),
+        ("pt", "effort_5", "fácil", "2"),
     ] {
         let words: Vec<&str> = said.split(' ').collect();
         assert_eq!(grammars.read(&language.parse().unwrap(), grammar, &words), answer(meaning), "{said}");
@@ -242,6 +268,12 @@ fn the_shipped_grammars_understand_what_people_say() {
         ("nl", "overslaan", Meaning::Skip),
         ("nl", "ik wil stoppen", Meaning::Stop),
         ("pt-BR", "mais uma vez", Meaning::Repeat),
+        ("en", "again", Meaning::Repeat),
+        ("en", "sorry", Meaning::Repeat),
+        ("de", "bitte noch einmal", Meaning::Repeat),
+        ("fr", "vous pouvez répéter s'il vous plaît", Meaning::Repeat),
+        ("es", "repita la pregunta", Meaning::Repeat),
+        ("pt", "pode repetir a pergunta", Meaning::Repeat),
     ] {
         let words: Vec<&str> = said.split(' ').collect();
         assert_eq!(grammars.read(&language.parse().unwrap(), "yes_no", &words), Some(meaning), "{said}");
@@ -268,6 +300,11 @@ fn every_shipped_grammar_means_all_its_answers() {
             all.contains(&Meaning::Repeat) && all.contains(&Meaning::Skip) && all.contains(&Meaning::Stop)
         );
         assert_eq!(count(language, "parts"), None, "only lends its rules");
+        assert_eq!(
+            (count(language, "confirm"), count(language, "effort_5")),
+            (Some(2), Some(5)),
+            "{language}"
+        );
     }
     for language in ["en", "nl"] {
         for (grammar, answers) in
@@ -276,6 +313,87 @@ fn every_shipped_grammar_means_all_its_answers() {
             assert_eq!(count(language, grammar), Some(answers), "{language} {grammar}");
         }
     }
+}
+
+#[test]
+fn what_answers_is_that_right_is_understood() {
+    let grammars = shipped();
+    for (language, said, meaning) in [
+        ("en", "right/that's right/that is correct/yes", "yes"),
+        ("en", "wrong/that's wrong/nah/no", "no"),
+        ("nl", "ja klopt/juist/correct/inderdaad/ja", "yes"),
+        ("nl", "klopt niet/dat klopt niet/fout/nee", "no"),
+        ("de", "das stimmt/richtig/ja richtig/ja genau/ja", "yes"),
+        ("de", "stimmt nicht/falsch/nö/nein", "no"),
+        ("fr", "c'est juste/c'est ça/exact/exactement/oui", "yes"),
+        ("fr", "c'est faux/non", "no"),
+        ("es", "correcto/es correcto/eso es/así es/vale/sí", "yes"),
+        ("es", "incorrecto/no", "no"),
+        ("pt", "certo/está certo/correto/sim", "yes"),
+        ("pt", "errado/não", "no"),
+    ] {
+        let language: Language = language.parse().unwrap();
+        for phrase in said.split('/') {
+            let words: Vec<&str> = phrase.split(' ').collect();
+            assert_eq!(grammars.read(&language, "confirm", &words), answer(meaning), "{phrase}");
+        }
+        for (phrase, meaning) in grammars.phrases(&language, "yes_no") {
+            let words: Vec<&str> = phrase.split(' ').collect();
+            assert_eq!(grammars.read(&language, "confirm", &words).as_ref(), Some(meaning), "{phrase}");
+        }
+    }
+}
+
+#[test]
+fn every_language_has_distractors_that_are_no_word_of_its_answers() {
+    let grammars = shipped();
+    for language in ["en", "nl", "de", "fr", "es", "pt"] {
+        let language: Language = language.parse().unwrap();
+        let set = grammars.set(&language).unwrap();
+        let words: BTreeSet<&String> = set.distractors.iter().collect();
+        assert!(words.len() >= 400, "{language}: {}", words.len());
+        assert_eq!(words.len(), set.distractors.len(), "{language}: each word once");
+        let lexicon = Lexicon { distractors_max: 400, ..Lexicon::default() };
+        assert_eq!(grammars.few_distractors(&language, &lexicon), None);
+        for name in grammars.names(&language) {
+            let grammar = set.grammars.get(name).unwrap();
+            // The English list also serves as witness, whose words may be near to what stands around an answer.
+            let own: BTreeSet<&str> = grammar.phrases.keys().flat_map(|phrase| phrase.split(' ')).collect();
+            let shared: Vec<&&String> = words.iter().filter(|word| own.contains(word.as_str())).collect();
+            assert!(language == en() || shared.is_empty(), "{language} {name}: {shared:?}");
+            let Some(Vocabulary::Phrases(list)) = grammars.vocabulary(&language, name, &lexicon) else {
+                panic!("{language} {name}");
+            };
+            let chosen = list.len() - grammar.phrases.len();
+            assert!(name == COMMANDS || chosen >= 90, "{language} {name}: {chosen}");
+        }
+    }
+}
+
+#[test]
+fn too_few_distractors_are_told() {
+    let text = file(r##"<rule id="a">four<tag>4</tag></rule>"##);
+    let grammars = build(&[("g", &text)]).unwrap();
+    let few = |missing: &[&str], wanted| {
+        let missing = Arc::new(missing.iter().map(|word| (*word).to_owned()).collect());
+        let lexicon = Lexicon { missing, distractors_max: wanted };
+        grammars.few_distractors(&en(), &lexicon).map(|few| few.to_string())
+    };
+    assert_eq!(few(&[], 0), None);
+    assert_eq!(few(&[], 2), None);
+    assert!(few(&["for"], 2).unwrap().starts_with("has 1 distractors and wants 2: "));
+    assert!(few(&["for", "window"], 2).unwrap().starts_with("has no distractors and wants 2: "));
+}
+
+#[test]
+fn a_document_type_is_refused_by_name() {
+    let text = format!(
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE grammar PUBLIC \"-//W3C//DTD GRAMMAR 1.0//EN\" \"http://www.w3.org/TR/speech-grammar/grammar.dtd\">\n{}",
+        file("<rule id=\"a\">one<tag>1</tag></rule>")
+    );
+    let faults = build(&[("g", &text)]).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].starts_with("g.grxml:2: <!DOCTYPE> is not supported"), "{faults:?}");
 }
 
 proptest! {
