@@ -1,6 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics` on a loopback listener. Speech that is missing makes the service no less ready:
 //! callers have their keys.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Live;
-use crate::speech::installed::{self, NoSpeech};
+use crate::dialogue::{Form, Survey};
+use crate::domain::Language;
+use crate::speech::installed::{self, Installed, NoSpeech};
 use crate::speech::pool::LanguageState;
 use crate::speech::{Pool, check};
 
@@ -36,6 +39,56 @@ pub struct Ears {
     pub pool: Arc<Pool>,
     /// Why there are none.
     none: Option<NoSpeech>,
+    /// The languages in which surveys would hear callers and nobody does, each with its reason.
+    unheard: Arc<BTreeMap<Language, Unheard>>,
+    /// All languages of surveys with `[voice]`.
+    spoken: Arc<BTreeSet<Language>>,
+}
+
+/// Why a language goes by keypad only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unheard {
+    #[error("no model; `aftercall speech fetch` gets one")]
+    NoModel,
+    #[error("its model does not work; `aftercall speech check` says why")]
+    Unfit,
+    #[error("no question has a grammar in it")]
+    NoGrammar,
+}
+
+/// The languages of surveys with `[voice]`, and whether a question has a grammar in them.
+pub(crate) fn spoken<'a>(surveys: impl Iterator<Item = &'a Survey>) -> BTreeMap<Language, bool> {
+    let mut languages = BTreeMap::new();
+    for survey in surveys {
+        let Form::Questions(form) = &survey.form else { continue };
+        if form.voice.is_none() {
+            continue;
+        }
+        let voices = || form.questions.iter().filter_map(|question| question.voice.as_ref());
+        for language in &survey.languages {
+            let has = voices().any(|voice| voice.languages.contains(language));
+            *languages.entry(language.clone()).or_default() |= has;
+        }
+    }
+    languages
+}
+
+/// Those of them that nobody hears: `there` are the languages with a model, `fit` those whose model works.
+fn unheard(
+    spoken: &BTreeMap<Language, bool>,
+    there: &BTreeSet<Language>,
+    fit: &BTreeSet<Language>,
+) -> BTreeMap<Language, Unheard> {
+    let why = |(language, has): (&Language, &bool)| {
+        let why = match (has, there.contains(language), fit.contains(language)) {
+            (false, ..) => Unheard::NoGrammar,
+            (true, _, true) => return None,
+            (true, true, false) => Unheard::Unfit,
+            (true, false, false) => Unheard::NoModel,
+        };
+        Some((language.clone(), why))
+    };
+    spoken.iter().filter_map(why).collect()
 }
 
 impl Ears {
@@ -44,12 +97,18 @@ impl Ears {
     #[must_use]
     pub async fn open(live: &Live, data: &Path) -> Self {
         let config = live.config.speech.clone();
+        let languages = |models: &[Installed]| -> BTreeSet<Language> {
+            models.iter().map(|one| one.model.language.clone()).collect()
+        };
+        let (mut there, mut working) = (BTreeSet::new(), BTreeSet::new());
         let (pool, none) = match installed::installed(&config, &live.speech_models, data) {
             Ok(found) => {
+                there = languages(&found);
                 let (tried, grammars) = (config.clone(), Arc::clone(&live.grammars));
                 let tests = tokio::task::spawn_blocking(move || check::fit(&tried, found, &grammars));
                 let found = tests.await.unwrap_or_default();
-                let none = found.is_empty().then_some(NoSpeech::NoModel);
+                working = languages(&found);
+                let none = found.is_empty().then_some(NoSpeech::Unfit);
                 (Pool::start(&config, &found), none)
             }
             Err(none) => (Pool::silent(), Some(none)),
@@ -59,7 +118,26 @@ impl Ears {
             Some(none) => tracing::warn!("Keypad only: {none}"),
         }
         gauge!("aftercall_speech_keypad_only").set(if none.is_some() { 1.0 } else { 0.0 });
-        Self { pool: Arc::new(pool), none }
+        let spoken = spoken(live.surveys.iter().map(AsRef::as_ref));
+        let unheard = unheard(&spoken, &there, &working);
+        if none.is_none() {
+            for (language, why) in &unheard {
+                tracing::warn!(%language, "Surveys in {language} go by keypad only: {why}");
+            }
+        }
+        let spoken = Arc::new(spoken.into_keys().collect());
+        Self { pool: Arc::new(pool), none, unheard: Arc::new(unheard), spoken }
+    }
+
+    /// Brings the gauges up to date.
+    fn measure(&self) {
+        let state = self.pool.state();
+        for language in self.spoken.iter() {
+            let heard = !self.unheard.contains_key(language)
+                && state.iter().any(|state| state.language == *language && state.is_ready());
+            gauge!("aftercall_speech_language_keypad_only", "language" => language.to_string())
+                .set(if heard { 0.0 } else { 1.0 });
+        }
     }
 
     /// Why nobody is heard at all; `None` when somebody is.
@@ -77,7 +155,9 @@ impl Ears {
             let now = if state.is_ready() { "ready" } else { "not ready, keypad only" };
             format!("speech: {} {now} ({})\n", state.language, state.model)
         };
-        self.pool.state().into_iter().map(line).collect()
+        let silent =
+            self.unheard.iter().map(|(language, why)| format!("speech: {language} keypad only: {why}\n"));
+        self.pool.state().into_iter().map(line).chain(silent).collect()
     }
 }
 
@@ -123,6 +203,32 @@ async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
 }
 
 async fn render(State(pages): State<Pages>) -> impl IntoResponse {
-    drop(pages.ears.pool.state()); // Which brings its gauges up to date.
+    pages.ears.measure();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], pages.metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_of_a_spoken_survey_is_heard_or_says_why() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/aftercall.toml");
+        let live = crate::config::load(&file).unwrap();
+        let all = spoken(live.surveys.iter().map(AsRef::as_ref));
+        let tongue = |name: &str| name.parse::<Language>().unwrap();
+        let set = |names: &[&str]| names.iter().map(|name| tongue(name)).collect::<BTreeSet<_>>();
+        assert!(all[&tongue("en")] && all[&tongue("nl")], "{all:?}");
+        let english = unheard(&all, &set(&["en"]), &set(&["en"]));
+        assert_eq!((english.get(&tongue("en")), english.get(&tongue("nl"))), (None, Some(&Unheard::NoModel)));
+        let broken = unheard(&all, &set(&["en", "nl"]), &set(&["en"]));
+        assert_eq!(broken.get(&tongue("nl")), Some(&Unheard::Unfit));
+        let mute = BTreeMap::from([(tongue("fr"), false)]);
+        assert_eq!(unheard(&mute, &set(&["fr"]), &set(&["fr"]))[&tongue("fr")], Unheard::NoGrammar);
+
+        let mut keys_only = live.surveys.iter().next().unwrap().as_ref().clone();
+        let Form::Questions(form) = &mut keys_only.form else { return };
+        form.voice = None;
+        assert!(spoken([&keys_only].into_iter()).is_empty());
+    }
 }

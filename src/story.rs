@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::{
     Answer, CallStats, Decision, Entry, Fact, GivenBy, Hearing, Meaning, QuestionId, StoredContext,
-    Transcription,
+    Transcription, Verdict,
 };
 
 /// Seconds since the first event, to the millisecond.
@@ -37,8 +37,9 @@ pub fn tell(fact: &Fact) -> String {
         Fact::Heard { question, confirming, hearing, recording, .. } => {
             heard(question, *confirming, hearing, recording.is_some())
         }
-        Fact::Deaf { question, why, .. } => {
-            format!("voice could not be heard at {question}: {why}; the keys remain")
+        Fact::Deaf { question, why, recording } => {
+            let kept = if recording.is_some() { ", audio kept" } else { "" };
+            format!("voice could not be heard at {question}: {why}; the keys remain{kept}")
         }
         Fact::Comment { question, length_ms, cut, .. } => {
             let cut = if *cut { ", cut at its bound" } else { "" };
@@ -94,9 +95,15 @@ fn heard(question: &QuestionId, confirming: bool, hearing: &Hearing, audio_kept:
     let words: Vec<&str> = hearing.words.iter().map(|word| word.word.as_str()).collect();
     let asked = if confirming { " when asked back" } else { "" };
     let kept = if audio_kept { ", audio kept" } else { "" };
+    let back = match &hearing.meaning {
+        Some(meaning) if hearing.verdict == Verdict::Confirm && !confirming => {
+            format!(", asked back: {}?", meant(meaning))
+        }
+        _ => String::new(),
+    };
     format!(
         "heard \"{}\" at {question}{asked}: {}, confidence {:.2}, speech {:.2} s at {} dBFS over {} dBFS, \
-         decided {} ms after it{kept}",
+         decided {} ms after it{kept}{back}",
         words.join(" "),
         hearing.verdict.as_str(),
         f64::from(hearing.confidence_pm) / 1000.0,
@@ -159,8 +166,8 @@ pub fn name(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use crate::domain::{
-        AnswerValue, Codec, DecisionReason, Digit, Disposition, FailReason, KeyPath, Origin, QuestionKind,
-        Scale, SkipReason, SurveyVersion,
+        AnswerValue, Codec, Deaf, DecisionReason, Digit, Disposition, FailReason, KeyPath, Origin,
+        QuestionKind, RecordingId, Scale, SkipReason, SurveyVersion,
     };
 
     #[test]
@@ -193,6 +200,12 @@ mod tests {
             Fact::Asked { question: question(), attempt: 2 },
             Fact::Key { question: Some(question()), digit: one, path: KeyPath::InBand, barge_in: true },
             Fact::NoMatch { question: question(), attempt: 1, keys: vec![one, Digit::STAR] },
+            Fact::Deaf {
+                question: question(),
+                why: Deaf::Died,
+                recording: Some(RecordingId(uuid::Uuid::nil())),
+            },
+            Fact::Deaf { question: question(), why: Deaf::Busy, recording: None },
             Fact::Answer(answer),
             Fact::Skipped { question: question(), reason: SkipReason::When },
             Fact::Ended {
@@ -210,6 +223,8 @@ mod tests {
         asked recommend again (2)
         key 1 at recommend by in_band, into the prompt
         no such choice at recommend: 1*
+        voice could not be heard at recommend: the recogniser died; the keys remain, audio kept
+        voice could not be heard at recommend: the recognisers are busy; the keys remain
         answer recommend = 1 by key after 2500 ms, keys were ambiguous
         passed over recommend: when
         ended by us: partial, left at recommend, no_media

@@ -65,6 +65,7 @@ async fn transcribe(store: &Store, recognisers: &dyn Recognisers, key_words: &Ke
             Ok(Some(words)) => (Transcription::Done, Some(words)),
             Ok(None) => return, // Its key was destroyed: it is as if it had never been.
             Err(Trouble::Deaf(why)) => {
+                crate::speech::count_deaf(why);
                 warn!(why = why.as_str(), "A comment could not be transcribed: {why}");
                 (Transcription::Failed, None)
             }

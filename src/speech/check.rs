@@ -93,11 +93,61 @@ pub fn self_test(config: &SpeechConfig, installed: &Installed, words: &[String])
     test
 }
 
-/// Tries every model with the words of the grammars of its language, all at the same time, and gives those that are fit
-/// for use, with what each does not know; the others are named in the log. Waits for the processes.
+/// Tries the first model of each language with the words of the grammars of its language, all at the same time, and the
+/// next one of a language whose model failed. Gives those that are fit for use, one for each language, with what each
+/// does not know; the others are named in the log. Waits for the processes.
 #[must_use]
 pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -> Vec<Installed> {
-    let tests: Vec<SelfTest> = std::thread::scope(|scope| {
+    let mut fit = Vec::new();
+    let mut left = models;
+    while !left.is_empty() {
+        let (now, later) = firsts(left);
+        left = later;
+        for (mut installed, test) in now.iter().cloned().zip(self_tests(config, &now, grammars)) {
+            let (language, name) = (&test.language, &test.model);
+            if let Some(fault) = &test.fault {
+                match left.iter().find(|next| next.model.language == installed.model.language) {
+                    Some(next) => error!(
+                        %language,
+                        "The model {name} is not used, {} is tried in its place: {fault}", next.model.name
+                    ),
+                    None => error!(
+                        %language,
+                        "The model {name} is not used, {language} goes by keypad only: {fault}"
+                    ),
+                }
+                continue;
+            }
+            left.retain(|other| other.model.language != installed.model.language);
+            if !test.escapes.is_empty() {
+                let can = test.escapes.join(", ");
+                warn!(%language, "This kernel does not confine the recognisers: they can {can}");
+            }
+            if !test.missing.is_empty() {
+                info!(%language, "The model {name} does not know {} words of the grammars", test.missing.len());
+            }
+            installed.missing = Arc::new(test.missing.iter().cloned().collect());
+            if let Some(few) = grammars.few_distractors(&installed.model.language, &installed.lexicon()) {
+                warn!(%language, "The model {name} {few}");
+            }
+            fit.push(installed);
+        }
+    }
+    fit
+}
+
+/// The first model of each language, and the others.
+fn firsts(models: Vec<Installed>) -> (Vec<Installed>, Vec<Installed>) {
+    let (mut firsts, mut others) = (Vec::<Installed>::new(), Vec::new());
+    for one in models {
+        let second = firsts.iter().any(|first| first.model.language == one.model.language);
+        if second { others.push(one) } else { firsts.push(one) }
+    }
+    (firsts, others)
+}
+
+fn self_tests(config: &SpeechConfig, models: &[Installed], grammars: &Grammars) -> Vec<SelfTest> {
+    std::thread::scope(|scope| {
         let start = |installed: &Installed| {
             let words: Vec<String> = grammars.words(&installed.model.language).into_iter().collect();
             let installed = installed.clone();
@@ -106,27 +156,7 @@ pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -
         let tests: Vec<_> = models.iter().map(start).collect();
         let panicked = |panic| std::panic::resume_unwind(panic);
         tests.into_iter().map(|test| test.join().unwrap_or_else(panicked)).collect()
-    });
-    let mut fit = Vec::new();
-    for (mut installed, test) in models.into_iter().zip(tests) {
-        let (language, name) = (&test.language, &test.model);
-        if let Some(fault) = &test.fault {
-            error!(%language, "The model {name} is not used, {language} goes by keypad only: {fault}");
-            continue;
-        }
-        if !test.escapes.is_empty() {
-            warn!(%language, "This kernel does not confine the recognisers: they can {}", test.escapes.join(", "));
-        }
-        if !test.missing.is_empty() {
-            info!(%language, "The model {name} does not know {} words of the grammars", test.missing.len());
-        }
-        installed.missing = Arc::new(test.missing.iter().cloned().collect());
-        if let Some(few) = grammars.few_distractors(&installed.model.language, &installed.lexicon()) {
-            warn!(%language, "The model {name} {few}");
-        }
-        fit.push(installed);
-    }
-    fit
+    })
 }
 
 /// What the probe of a confined process managed to do.

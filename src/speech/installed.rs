@@ -1,4 +1,4 @@
-//! What there is to hear with: the library, the recogniser program, and for each language the first model that is there.
+//! What there is to hear with: the library, the recogniser program, and the models that are there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ pub enum NoSpeech {
     /// There is no model.
     #[error("there is no model for any language; `aftercall speech fetch` gets one")]
     NoModel,
+    /// There are models, and all of them failed their self-test.
+    #[error("no model that is there works; `aftercall speech check` says why")]
+    Unfit,
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -46,15 +49,11 @@ pub struct Installed {
     pub missing: Arc<BTreeSet<String>>,
 }
 
-/// Looks for library, program and models; `data` is the data folder.
+/// Looks for the library and the recogniser program; `data` is the data folder.
 ///
 /// # Errors
 /// Why there is nothing to hear with.
-pub fn installed(
-    config: &SpeechConfig,
-    models: &SpeechModels,
-    data: &Path,
-) -> Result<Vec<Installed>, NoSpeech> {
+pub fn tools(config: &SpeechConfig, data: &Path) -> Result<(PathBuf, PathBuf), NoSpeech> {
     if config.enabled == Listening::Off {
         return Err(NoSpeech::Off);
     }
@@ -70,11 +69,24 @@ pub fn installed(
     if !program.is_file() {
         return Err(NoSpeech::NoProgram(program));
     }
+    Ok((library, program))
+}
+
+/// Looks for library, program and models; `data` is the data folder. Of a language's models the first that passes its
+/// self-test is to be used ([`super::check::fit`]).
+///
+/// # Errors
+/// Why there is nothing to hear with.
+pub fn installed(
+    config: &SpeechConfig,
+    models: &SpeechModels,
+    data: &Path,
+) -> Result<Vec<Installed>, NoSpeech> {
+    let (library, program) = tools(config, data)?;
     let mut found: Vec<Installed> = Vec::new();
     for model in &models.model {
         let folder = model.folder(data);
-        let other = found.iter().any(|other| other.model.language == model.language);
-        if !other && is_model(&folder) {
+        if is_model(&folder) {
             let (model, library, program) = (model.clone(), library.clone(), program.clone());
             found.push(Installed { model, folder, library, program, missing: Arc::default() });
         }
@@ -137,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_and_the_first_model_that_is_there_counts() {
+    fn what_is_missing_is_named_and_models_that_are_there_come_in_their_order() {
         let dir = tempfile::tempdir().unwrap();
         let (data, built_in) = (dir.path().join("data"), dir.path().join("built-in"));
         let models =
@@ -170,6 +182,6 @@ mod tests {
         let fetched = data.join("speech/small");
         put(&fetched, "final.mdl");
         let found = installed(&config, &models, &data).unwrap();
-        assert_eq!((found.len(), &found[0].folder), (1, &fetched));
+        assert_eq!(found.iter().map(|one| &one.folder).collect::<Vec<_>>(), [&fetched, &built_in]);
     }
 }

@@ -345,7 +345,6 @@ impl Inner {
             None => return,
         }
         self.one_less();
-        metrics::counter!("aftercall_speech_deaf_total", "why" => why.as_str()).increment(1);
     }
 }
 

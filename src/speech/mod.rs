@@ -131,3 +131,8 @@ pub enum SpeechEvent {
         audio: Option<Vec<i16>>,
     },
 }
+
+/// Counts an utterance that nobody heard, once however many recognisers listened to it.
+pub(crate) fn count_deaf(why: Deaf) {
+    metrics::counter!("aftercall_speech_deaf_total", "why" => why.as_str()).increment(1);
+}

@@ -286,13 +286,7 @@ impl Recognisers for Pool {
             let stream = process.line.open(vocabulary, urgency)?;
             Ok(Spoken { line: Arc::clone(&process.line), stream, finished: false })
         });
-        match opened {
-            Ok(spoken) => Ok(Box::new(spoken)),
-            Err(why) => {
-                metrics::counter!("aftercall_speech_deaf_total", "why" => why.as_str()).increment(1);
-                Err(why)
-            }
-        }
+        Ok(Box::new(opened?))
     }
 }
 

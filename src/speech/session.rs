@@ -125,6 +125,9 @@ impl Session<'_> {
             }
             Purpose::Comment { length_max } => comment(*length_max, audio, &events).await,
         };
+        if let Some(SpeechEvent::Deaf { why, .. }) = last {
+            super::count_deaf(why);
+        }
         if let Some(event) = last {
             // Nobody waits for it any more: the call is over.
             let _told = events.send(event).await;

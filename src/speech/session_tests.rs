@@ -123,6 +123,18 @@ async fn a_comment_takes_pauses_and_needs_nobody() {
 }
 
 #[tokio::test]
+async fn an_utterance_that_nobody_hears_counts_once() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    for line in [Line::NotOpened(Deaf::Died), Line::FailsAtFeed(Deaf::Died), Line::Vanishes] {
+        told(vec![line], order(question(), false), &SAID).await;
+    }
+    let text = metrics.render();
+    assert!(text.contains("aftercall_speech_deaf_total{why=\"died\"} 3\n"), "{text}");
+}
+
+#[tokio::test]
 async fn dropping_it_ends_it() {
     let (frames_in, audio) = mpsc::channel(10);
     let (events_in, mut events) = mpsc::channel(4);

@@ -335,7 +335,7 @@ async fn execute(conn: &mut SqliteConnection, query: sql::Query) -> Result<u64, 
 fn recording_of(fact: &Fact) -> Option<RecordingId> {
     match fact {
         Fact::Comment { recording, .. } => Some(*recording),
-        Fact::Heard { recording, .. } => *recording,
+        Fact::Heard { recording, .. } | Fact::Deaf { recording, .. } => *recording,
         _ => None,
     }
 }
@@ -362,6 +362,10 @@ fn what_is_left(fact: Fact) -> Option<Fact> {
         Fact::Key { question, .. } => Some(Fact::Erased { was, question }),
         Fact::Heard { question, .. } | Fact::Comment { question, .. } | Fact::Reread { question, .. } => {
             Some(Fact::Erased { was, question: Some(question) })
+        }
+        // That a recogniser failed tells nothing about the caller.
+        Fact::Deaf { question, why, recording: Some(_) } => {
+            Some(Fact::Deaf { question, why, recording: None })
         }
         // Which groups of key words were found counts like an answer.
         Fact::Transcribed { recording, outcome, sealed: Some(_), key_words, .. } => {

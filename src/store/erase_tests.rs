@@ -63,6 +63,9 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
                 language: "nl".parse().unwrap(),
             },
         );
+        let aside = store.keep_recording(&key, vec![9; 800]).await.unwrap();
+        let why = Deaf::Died;
+        facts.insert(5, Fact::Deaf { question: "q2".parse().unwrap(), why, recording: Some(aside) });
         store.append(Batch { key: Some(key), ..batch(call, facts) }).await.unwrap();
         let words = vec![HeardWord { word: "dreary".into(), confidence_pm: 900, start_ms: 0, end_ms: 9 }];
         let sealed = store.vault().seal_words(call, recording, &words).await.unwrap();
@@ -70,7 +73,7 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
         let key_words = vec!["mood".to_owned()];
         let text = Fact::Transcribed { recording, outcome, model: Some("nl".into()), sealed, key_words };
         store.append(batch(call, [text])).await.unwrap();
-        calls.push((call, recording));
+        calls.push((call, recording, aside));
     }
     let report = |store: &Store| {
         let views = store.views().clone();
@@ -79,7 +82,8 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
     let before = report(&store).await;
     let hash = CallerHash([9; 32]);
     let (erased, head) = store.erase(&Erase::Caller(hash), note()).await.unwrap();
-    assert_eq!((erased.calls, erased.keys, erased.files, head.seq), (10, 10, 10, 1));
+    assert_eq!((erased.calls, erased.keys, erased.files, head.seq), (10, 10, 20, 1));
+    assert_eq!(files(&folder.path().join("recordings")), 0);
     assert_eq!(store.erase(&Erase::Caller(hash), note()).await.unwrap().0, Erased::default());
     let (renamed, _) = store.erase(&Erase::Agent("anna".parse().unwrap()), note()).await.unwrap();
     assert_eq!((renamed.calls, renamed.facts), (10, 10));
@@ -93,7 +97,7 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
         limit: 9,
     };
     assert_eq!(store.views().comments(&all).await.unwrap(), []);
-    let (call, recording) = calls[0];
+    let (call, recording, _) = calls[0];
     assert_eq!(store.vault().recording(call, recording).await.unwrap(), None);
     store.close().await;
     drop(store);
@@ -104,6 +108,10 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
     for gone in [hash.to_string().as_str(), "c100001", "anna"] {
         assert!(!rows.contains(gone) && !has(gone), "{gone} is still there");
     }
+    for (.., aside) in &calls {
+        assert!(!has(&aside.0.to_string()), "{aside} was set aside and is still in the journal");
+    }
+    assert!(has(r#""why":"died","recording":null"#), "that a recogniser failed stays on record");
     assert!(has("erased-"));
     assert!(rows.contains("short|mood|5|0|"), "what was counted stays counted: {rows}");
     loop {
@@ -116,6 +124,34 @@ async fn what_is_erased_is_gone_and_the_sums_stay() {
         };
     }
     assert_eq!(projections(folder.path()).await, rows);
+}
+
+/// Files in the folders of all days.
+fn files(folder: &std::path::Path) -> usize {
+    let days = std::fs::read_dir(folder).unwrap().flatten();
+    days.map(|day| std::fs::read_dir(day.path()).unwrap().count()).sum()
+}
+
+#[tokio::test]
+async fn what_was_set_aside_goes_with_its_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let call = store.new_call_id();
+    let key = ResponseKey::new(call).unwrap();
+    let aside = store.keep_recording(&key, vec![9; 800]).await.unwrap();
+    let mut facts = whole_call(4);
+    let deaf = Fact::Deaf { question: "q1".parse().unwrap(), why: Deaf::Slow, recording: Some(aside) };
+    facts.insert(4, deaf);
+    store.append(Batch { key: Some(key), ..batch(call, facts) }).await.unwrap();
+    let kept = store.vault().kept().await.unwrap();
+    assert_eq!((kept.len(), kept[0].recording, &kept[0].hearing), (1, aside, &None));
+    let recordings = folder.path().join("recordings");
+    assert_eq!(files(&recordings), 1);
+    let policy = crate::config::PolicyConfig::default();
+    let old = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 3660);
+    retention::run_once(&store, &policy, old).await.unwrap().unwrap();
+    assert_eq!(files(&recordings), 0);
+    assert_eq!(store.vault().kept().await.unwrap(), []);
 }
 
 #[tokio::test]

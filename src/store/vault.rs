@@ -1,6 +1,7 @@
 //! What callers said: recordings, and the words of them, for those who may open them. Reading needs no lock, so it
 //! works beside a running service.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use super::recordings::{self, ResponseKey};
 use super::views::{LINE_COLUMNS, LineRow, read_error};
 use super::{Privacy, StoreError, Views};
-use crate::domain::{CallId, Fact, HeardWord, Hearing, QuestionId, RecordingId};
+use crate::domain::{CallId, Fact, HeardWord, Hearing, Language, QuestionId, RecordingId, SurveyId};
 
 /// The folder of recordings inside that of all data.
 pub(super) const RECORDINGS: &str = "recordings";
@@ -24,7 +25,7 @@ pub struct Vault {
     folder: Arc<Path>,
 }
 
-/// An answer's audio that was kept, and how it was heard at that time.
+/// Audio of an answer that was kept: with how it was heard at that time, or set aside because nobody could hear it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The call.
@@ -33,8 +34,12 @@ pub struct Kept {
     pub question: QuestionId,
     /// The audio.
     pub recording: RecordingId,
-    /// What was heard in it, last.
-    pub hearing: Hearing,
+    /// The survey of the call, where that is known.
+    pub survey: Option<SurveyId>,
+    /// The language that the question was asked in, where that is known.
+    pub language: Option<Language>,
+    /// What was heard in it; `None` when the recogniser failed.
+    pub hearing: Option<Hearing>,
 }
 
 impl Vault {
@@ -93,15 +98,38 @@ impl Vault {
     /// # Errors
     /// The database's; [`StoreError::Damaged`] for a line that makes no sense.
     pub async fn kept(&self) -> Result<Vec<Kept>, StoreError> {
-        let text = format!("SELECT {LINE_COLUMNS} FROM journal WHERE kind = 'heard' ORDER BY id");
+        let text = format!(
+            "SELECT {LINE_COLUMNS} FROM journal WHERE kind IN ('offered', 'decided', 'language_set', 'heard', 'deaf') \
+             AND call_id IN (SELECT call_id FROM journal WHERE kind IN ('heard', 'deaf')) ORDER BY id"
+        );
         let lines: Vec<LineRow> =
             sqlx::query_as(AssertSqlSafe(text)).fetch_all(self.views.pool()).await.map_err(read_error)?;
         let mut kept = Vec::new();
+        let mut calls: HashMap<CallId, (Option<SurveyId>, Option<Language>)> = HashMap::new();
         for line in lines {
             let entry = line.entry()?;
-            if let Fact::Heard { question, recording: Some(recording), hearing, .. } = entry.fact {
-                kept.push(Kept { call: entry.call, question, recording, hearing: *hearing });
-            }
+            let known = calls.entry(entry.call).or_default();
+            let (question, recording, hearing) = match entry.fact {
+                Fact::Offered(context) => {
+                    known.1 = context.language;
+                    continue;
+                }
+                Fact::Decided(decision) => {
+                    known.0 = decision.survey.map(|(survey, _)| survey);
+                    continue;
+                }
+                Fact::LanguageSet { language } => {
+                    known.1 = Some(language);
+                    continue;
+                }
+                Fact::Heard { question, recording: Some(recording), hearing, .. } => {
+                    (question, recording, Some(*hearing))
+                }
+                Fact::Deaf { question, recording: Some(recording), .. } => (question, recording, None),
+                _ => continue,
+            };
+            let (survey, language) = known.clone();
+            kept.push(Kept { call: entry.call, question, recording, survey, language, hearing });
         }
         Ok(kept)
     }

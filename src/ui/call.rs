@@ -115,7 +115,8 @@ pub(super) async fn one(
     };
     let recording = |fact: &Fact| match fact {
         Fact::Comment { question, recording, .. } => Some((*recording, tr.x("comment-at", question))),
-        Fact::Heard { question, recording: Some(recording), .. } => {
+        Fact::Heard { question, recording: Some(recording), .. }
+        | Fact::Deaf { question, recording: Some(recording), .. } => {
             Some((*recording, tr.x("heard-at", question)))
         }
         _ => None,

@@ -27,6 +27,7 @@ fn fetch(data: &Path, args: &[&str]) -> (Option<i32>, String) {
         .arg(repository("config/aftercall.toml"))
         .arg("--data")
         .arg(data)
+        .current_dir(data.parent().expect("a folder")) // Where there is no library.
         .args(["speech", "fetch"])
         .args(args)
         .output()
@@ -45,6 +46,7 @@ fn a_model_brought_by_hand_is_taken_when_it_is_the_right_one() {
 
     let (code, text) = fetch(&data, &["nl", "--from", from]);
     assert!(code == Some(3) && text.contains("instead of 40441176"), "{text}");
+    assert!(!text.contains("thrown away") && file.is_file(), "what was brought stays: {text}");
     let wrong = "0".repeat(64);
     let (code, text) = fetch(&data, &["nl", "--from", from, "--sha256", &wrong]);
     assert!(code == Some(3) && text.contains(&sum), "{text}");
@@ -56,12 +58,54 @@ fn a_model_brought_by_hand_is_taken_when_it_is_the_right_one() {
 
     let (code, text) = fetch(&data, &["nl", "--from", from, "--sha256", &sum]);
     assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("It was not tried on this machine: there is no libvosk.so"), "{text}");
     let model = data.join("speech/vosk-model-small-nl-0.22");
     assert!(model.join("am/final.mdl").is_file());
     assert!(file.is_file(), "what was brought is not ours to remove");
     let (code, text) = fetch(&data, &["nl", "--from", from, "--trust"]);
     assert!(code == Some(3) && text.contains("is there already"), "{text}");
-    let (code, text) = fetch(&data, &["pt", "--from", model.to_str().expect("a name")]);
+    let folder = model.to_str().expect("a name");
+    let (code, text) = fetch(&data, &["pt", "--from", folder, "--sha256", &sum]);
+    assert!(code == Some(3) && text.contains("a folder has no SHA-256"), "{text}");
+    let (code, text) = fetch(&data, &["pt", "--from", folder]);
     assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("nothing was checked"), "{text}");
     assert!(data.join("speech/vosk-model-small-pt-0.3/graph/Gr.fst").is_file());
+}
+
+#[test]
+fn a_model_that_does_not_work_does_not_take_its_place() {
+    let library = repository("var/speech/libvosk.so");
+    if !library.is_file() {
+        println!("skipped: there is no {}; deploy/get-libvosk.sh gets it", library.display());
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("data");
+    std::fs::create_dir_all(data.join("speech")).expect("a folder");
+    std::fs::copy(&library, data.join("speech/libvosk.so")).expect("the library");
+    let file = dir.path().join("model.zip");
+    let sum = archive(&file);
+    let from = file.to_str().expect("a name");
+    let (code, text) = fetch(&data, &["en", "--from", from, "--sha256", &sum]);
+    assert!(code == Some(3) && text.contains("was not put in its place: its process died"), "{text}");
+    let left = std::fs::read_dir(data.join("speech")).expect("the folder").count();
+    assert_eq!(left, 1, "the library alone");
+
+    // Put there all the same, it is passed over for the one that works.
+    let broken = data.join("speech/vosk-model-small-en-us-0.15/am");
+    std::fs::create_dir_all(&broken).expect("a folder");
+    std::fs::write(broken.join("final.mdl"), "model").expect("its file");
+    let check = program()
+        .arg("--config")
+        .arg(repository("config/aftercall.toml"))
+        .arg("--data")
+        .arg(&data)
+        .args(["speech", "check"])
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&check.stdout).into_owned();
+    let used = "en: aftercall-en-compact-1 is used in the place of vosk-model-small-en-us-0.15";
+    assert!(check.status.code() == Some(1) && text.contains(used), "{text}");
+    assert!(text.contains("keypad only: `aftercall speech fetch nl` gets a model"), "{text}");
 }

@@ -24,6 +24,14 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
     std::fs::write(dir.path().join("aftercall.toml"), settings).expect("the configuration is written");
     let app = App::in_dir(dir);
     app.wait_for_page("/readyz", "speech: en ready");
+    let (status, page) = app.page("/readyz");
+    assert!(status == 200 && page.contains("speech: nl keypad only: no model"), "{page}");
+    assert!(app.log().contains("Surveys in nl go by keypad only: no model"), "{}", app.log());
+    let (_, metrics) = app.page("/metrics");
+    for line in ["{language=\"nl\"} 1", "{language=\"en\"} 0"] {
+        let line = format!("aftercall_speech_language_keypad_only{line}");
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
     let spoken = [say("three.af_heart"), say("yes.af_heart"), say("nine.af_heart"), bye()];
     speaker(&app, "service", "spoken", &spoken).well();
     assert_eq!(row(&app, "spoken"), "spoken,3 yes 9,complete", "{}", story(&app, "spoken"));
@@ -36,6 +44,13 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
     let shown = app.ask(&other);
     assert!(shown.contains("accept 3") && shown.contains("no_match"), "{shown}");
     assert!(shown.contains("1 readings, 1 of them different"), "{shown}");
+    let changed = shown.lines().find(|line| line.contains(" effort: accept 3 -> ")).expect("the call");
+    let call = changed.split(' ').next().expect("its id");
+    assert!(app.ask(&["calls", call]).contains("effort = 3 by voice"), "{changed}");
+    let unknown = app.run(&["speech", "rescore", "--grammar", "nonsense"]);
+    assert!(both(&unknown).contains("there is no grammar nonsense"), "{}", both(&unknown));
+    let early = app.run(&["speech", "rescore", "--write"]);
+    assert!(!early.status.success() && early.stdout.is_empty(), "refused before: {}", both(&early));
     let none = app.run(&["speech", "rescore", "--model", "nothing"]);
     assert_eq!(none.status.code(), Some(3), "{}", both(&none));
     assert!(both(&none).contains("there is no model nothing"), "{}", both(&none));

@@ -10,9 +10,10 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::cli::{Global, print};
 use crate::config::ModelConfig;
+use crate::domain::Language;
 use crate::speech::check::{SelfTest, self_test};
 use crate::speech::grammar::{Grammars, Lexicon};
-use crate::speech::installed::{Installed, installed};
+use crate::speech::installed::installed;
 
 /// Most words that are named of each grammar, where not all are asked for.
 const WORDS_MAX: usize = 12;
@@ -25,7 +26,7 @@ const WORDS_MAX: usize = 12;
 pub(super) struct Args {
     /// Only this language.
     #[arg(value_name = "LANGUAGE")]
-    language: Option<crate::domain::Language>,
+    language: Option<Language>,
     /// Print every word that a model does not know, not only the first ones of each grammar.
     #[arg(long)]
     verbose: bool,
@@ -46,15 +47,24 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     let grammars = super::grammars(global)?;
     let words = grammars.clone();
     let tried = move || {
-        let test = |one: &Installed| {
-            let words: Vec<String> = words.words(&one.model.language).into_iter().collect();
-            self_test(&config, one, &words)
-        };
-        found.iter().map(|one| (one.model.clone(), test(one))).collect::<Vec<_>>()
+        let mut tests: Vec<(ModelConfig, SelfTest)> = Vec::new();
+        for one in &found {
+            // The first that works is the one that callers are heard with.
+            let works = |(model, test): &(ModelConfig, SelfTest)| {
+                model.language == one.model.language && test.fault.is_none()
+            };
+            if !tests.iter().any(works) {
+                let words: Vec<String> = words.words(&one.model.language).into_iter().collect();
+                tests.push((one.model.clone(), self_test(&config, one, &words)));
+            }
+        }
+        tests
     };
     let (models, tests): (Vec<_>, Vec<_>) =
         tokio::task::spawn_blocking(tried).await.context("the self-tests")?.into_iter().unzip();
-    print(&format!("{}\n", table(&tests)))?;
+    let absent = absent(global, &tests, args.language.as_ref());
+    print(&format!("{}\n", table(&tests, &absent)))?;
+    print(&in_place(&tests))?;
     for (model, test) in models.iter().zip(&tests).filter(|(_, test)| test.fault.is_none()) {
         print(&lost(&grammars, model, test, args.verbose))?;
     }
@@ -62,7 +72,29 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-fn table(tests: &[SelfTest]) -> Table {
+/// Languages of surveys with `[voice]` that there is no model for; none where the surveys cannot be read.
+fn absent(global: &Global, tests: &[SelfTest], only: Option<&Language>) -> Vec<Language> {
+    let Ok(live) = crate::config::load(&global.config) else { return Vec::new() };
+    let spoken = crate::health::spoken(live.surveys.iter().map(AsRef::as_ref)).into_keys();
+    let there = |language: &Language| tests.iter().any(|test| test.language == language.to_string());
+    spoken.filter(|it| only.is_none_or(|only| only == it) && !there(it)).collect()
+}
+
+/// Which model works in the place of one that does not.
+fn in_place(tests: &[SelfTest]) -> String {
+    let mut text = String::new();
+    for broken in tests.iter().filter(|test| test.fault.is_some()) {
+        let (language, model) = (&broken.language, &broken.model);
+        let other = tests.iter().find(|test| test.language == *language && test.fault.is_none());
+        text += &match other {
+            Some(other) => format!("{language}: {} is used in the place of {model}\n", other.model),
+            None => format!("{language}: keypad only, as {model} does not work\n"),
+        };
+    }
+    text
+}
+
+fn table(tests: &[SelfTest], absent: &[Language]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY);
     table.set_header(["language", "model", "load ms", "MiB", "real time", "confined", "result"]);
@@ -76,6 +108,12 @@ fn table(tests: &[SelfTest]) -> Table {
             confined(test),
             test.fault.as_ref().map_or_else(|| "good".to_owned(), ToString::to_string),
         ]);
+    }
+    for language in absent {
+        let mut row = vec![language.to_string(), "none".to_owned()];
+        row.resize(6, String::new());
+        row.push(format!("keypad only: `aftercall speech fetch {language}` gets a model"));
+        table.add_row(row);
     }
     for column in 2..5 {
         if let Some(column) = table.column_mut(column) {

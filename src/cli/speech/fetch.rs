@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Global;
-use crate::config::ModelConfig;
+use crate::config::{ModelConfig, SpeechConfig};
 use crate::domain::Language;
-use crate::speech::fetch::{Bounds, FetchError, Proof, adopt, download, prove, unpack};
+use crate::speech::check::self_test;
+use crate::speech::fetch::{Bounds, Draft, FetchError, Proof, adopt, download, prove, unpack};
+use crate::speech::grammar::Grammars;
+use crate::speech::installed::{Installed, tools};
 
 /// Options.
 #[derive(Debug, clap::Args)]
@@ -36,23 +40,41 @@ fn sha256(text: &str) -> Result<String, String> {
 
 /// Gets the model and puts it in its place.
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
-    let (_, models) = super::settings(global)?;
+    let (config, models) = super::settings(global)?;
     let wanted = models.model.iter().find(|model| model.language == args.language && model.url.is_some());
     let wanted =
         wanted.with_context(|| format!("the file of models has none to fetch for {}", args.language))?;
     let folder = global.data.join("speech");
-    let at = fetch(wanted, &args, &folder).await?;
+    let draft = fetch(wanted, &args, &folder).await?;
+    let at = match tools(&config, &global.data) {
+        Ok(tools) => {
+            let grammars = super::grammars(global)?;
+            let model = wanted.clone();
+            tokio::task::spawn_blocking(move || tried(&config, model, tools, draft, &grammars)).await??
+        }
+        Err(why) => {
+            println!("It was not tried on this machine: {why}.");
+            draft.keep()?
+        }
+    };
     println!("{} is there. `aftercall speech check {}` tries it.", at.display(), args.language);
     println!("A running service takes it when it is started again.");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn fetch(wanted: &ModelConfig, args: &Args, folder: &Path) -> anyhow::Result<PathBuf> {
+async fn fetch(wanted: &ModelConfig, args: &Args, folder: &Path) -> anyhow::Result<Draft> {
     let at = folder.join(&wanted.name);
     if at.exists() {
         return Err(FetchError::AlreadyThere(at).into());
     }
     if let Some(from) = args.from.as_ref().filter(|from| from.is_dir()) {
+        anyhow::ensure!(
+            args.sha256.is_none(),
+            "a folder has no SHA-256: leave --sha256 out and use --trust, or give the archive"
+        );
+        if !args.trust {
+            println!("A folder has no SHA-256: nothing was checked of where it comes from.");
+        }
         let (from, folder, name) = (from.clone(), folder.to_owned(), wanted.name.clone());
         let adopted = move || adopt(&from, &folder, &name, Bounds::default());
         return Ok(tokio::task::spawn_blocking(adopted).await??);
@@ -81,6 +103,23 @@ async fn fetch(wanted: &ModelConfig, args: &Args, folder: &Path) -> anyhow::Resu
         tokio::fs::remove_file(&archive).await.with_context(|| archive.display().to_string())?;
     }
     Ok(unpacked?)
+}
+
+/// Puts a model in its place that has passed its self-test.
+fn tried(
+    config: &SpeechConfig,
+    model: ModelConfig,
+    (library, program): (PathBuf, PathBuf),
+    draft: Draft,
+    grammars: &Grammars,
+) -> Result<PathBuf, FetchError> {
+    let words: Vec<String> = grammars.words(&model.language).into_iter().collect();
+    let folder = draft.path().to_owned();
+    let installed = Installed { model, folder, library, program, missing: Arc::default() };
+    match self_test(config, &installed, &words).fault {
+        Some(fault) => Err(FetchError::Unfit(fault)),
+        None => draft.keep(),
+    }
 }
 
 async fn downloaded(

@@ -30,8 +30,9 @@ pub async fn download(
     let have = tokio::fs::metadata(&part).await.map_or(0, |meta| meta.len());
     if bytes.is_none_or(|bytes| have != bytes) {
         let have = if bytes.is_some_and(|bytes| have > bytes) { 0 } else { have };
-        let network =
-            |error: &reqwest::Error| FetchError::Network { url: url.to_owned(), what: words(error) };
+        let broken =
+            |what: String, came: u64| FetchError::Network { url: url.to_owned(), what, kept: came > 0 };
+        let network = |error: &reqwest::Error| broken(words(error), have);
         let client = Client::builder().connect_timeout(CONNECT_MAX).read_timeout(STALLED).build();
         let client = client.map_err(|error| network(&error))?;
         let mut request = client.get(url);
@@ -61,7 +62,10 @@ pub async fn download(
         drop(file);
         let done = match received {
             Ok(done) => done,
-            Err(Broken::Network(error)) => return Err(network(&error)),
+            Err(Broken::Network(error)) => {
+                let came = tokio::fs::metadata(&part).await.map_or(0, |meta| meta.len());
+                return Err(broken(words(&error), came));
+            }
             Err(Broken::Disk(error)) => return Err(FetchError::disk(&part)(error)),
         };
         if let Some(expected) = bytes.filter(|&expected| done > expected) {
@@ -70,7 +74,7 @@ pub async fn download(
         }
         if let Some(expected) = total.filter(|&expected| done < expected) {
             let what = format!("the connection ended after {done} of {expected} bytes");
-            return Err(FetchError::Network { url: url.to_owned(), what });
+            return Err(broken(what, done));
         }
     }
     let (its, size, proof) = (part.clone(), bytes, proof.clone());

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 pub use self::download::download;
-pub use self::unpack::{Bounds, adopt, unpack};
+pub use self::unpack::{Bounds, Draft, adopt, unpack};
 
 /// What tells a model that was wanted from one that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +32,22 @@ pub enum FetchError {
     AlreadyThere(PathBuf),
     /// The server cannot be reached, or stopped sending.
     #[error(
-        "{what}; what came so far is kept, run the same command again to go on. On a machine without internet, \
-             fetch {url} elsewhere and use --from FILE"
+        "{what}; {}. On a machine without internet, fetch {url} elsewhere and use --from FILE",
+        if *.kept { "what came so far is kept, run the same command again to go on" } else { "nothing came" }
     )]
     Network {
         /// What was fetched.
         url: String,
         /// What happened.
         what: String,
+        /// Whether something came before that lies there for the next try.
+        kept: bool,
     },
     /// The server has something else for us.
-    #[error("{url}: the server answered {status}")]
+    #[error(
+        "{url}: the server answered {status}. Try again later; if it stays so, its publisher may have moved it: look for \
+             it there, and use --from FILE"
+    )]
     Refused {
         /// What was asked for.
         url: String,
@@ -50,7 +55,7 @@ pub enum FetchError {
         status: String,
     },
     /// More or less came than there should be.
-    #[error("the archive has {found} bytes instead of {expected}; it was thrown away")]
+    #[error("the archive has {found} bytes instead of {expected}; it was not unpacked")]
     Size {
         /// As configured.
         expected: u64,
@@ -71,6 +76,9 @@ pub enum FetchError {
     /// The archive is broken, or made to do harm.
     #[error("the archive was refused: {0}")]
     Archive(Refusal),
+    /// The model does not work on this machine.
+    #[error("the model does not work on this machine and was not put in its place: {0}")]
+    Unfit(super::check::Fault),
     /// The disk, or the folder.
     #[error("{}: {source}", path.display())]
     Disk {

@@ -115,7 +115,7 @@ async fn a_model_is_fetched_and_unpacked() {
     let total = bytes.len() as u64;
     download(&url, &to, Some(total), &sum(&bytes), |done, of| seen = (done, of)).await.unwrap();
     assert_eq!(seen, (total, Some(total)));
-    let at = unpack(&to, dir.path(), "en-small", Bounds::default()).unwrap();
+    let at = unpack(&to, dir.path(), "en-small", Bounds::default()).unwrap().keep().unwrap();
     assert_eq!(at, dir.path().join("en-small"));
     assert_eq!(std::fs::read(at.join("am/final.mdl")).unwrap(), b"network");
     assert_eq!(std::fs::read(at.join("conf/mfcc.conf")).unwrap(), b"--x=1\n");
@@ -134,7 +134,7 @@ async fn a_broken_download_goes_on_where_it_stopped() {
     let total = Some(bytes.len() as u64);
     let broken = download(&url, &to, total, &sum(&bytes), |_, _| ()).await.unwrap_err();
     assert!(
-        matches!(broken, FetchError::Network { .. }) && broken.to_string().contains("--from"),
+        matches!(broken, FetchError::Network { .. }) && broken.to_string().contains("so far is kept"),
         "{broken}"
     );
     let kept = std::fs::metadata(&part).unwrap().len();
@@ -174,14 +174,26 @@ async fn what_is_not_the_archive_is_thrown_away() {
     assert!(files(dir.path()).is_empty(), "{:?}", files(dir.path()));
     let nothing = download(&url.replace("model", "other"), &to, None, &Proof::Trust, |_, _| ()).await;
     assert!(matches!(nothing, Err(FetchError::Refused { ref status, .. }) if status.starts_with("404")));
-    let nobody = download("http://127.0.0.1:1/x", &to, None, &Proof::Trust, |_, _| ()).await;
-    assert!(matches!(nobody, Err(FetchError::Network { .. })));
+    let nobody = download("http://127.0.0.1:1/x", &to, None, &Proof::Trust, |_, _| ()).await.unwrap_err();
+    assert!(matches!(nobody, FetchError::Network { kept: false, .. }), "{nobody}");
+    assert!(nobody.to_string().contains("nothing came") && !nobody.to_string().contains("kept"), "{nobody}");
     let no_folder = dir.path().join("missing/small.zip");
     let disk = download(&url, &no_folder, None, &Proof::Trust, |_, _| ()).await;
     assert!(matches!(disk, Err(FetchError::Disk { .. })));
     // A server that ends early and says nothing of it: the size tells.
     let short = download(&url, &to, Some(total + 1), &sum(&bytes), |_, _| ()).await.unwrap_err();
     assert!(matches!(short, FetchError::Network { .. }), "{short}");
+}
+
+#[test]
+fn two_files_of_one_name_are_refused() {
+    let files: [(&str, &[u8]); 3] = [("am/final.mdl", b"network"), ("a.conf", b"one"), ("b.conf", b"two")];
+    let mut bytes = archive(&files);
+    assert_eq!(refused(&bytes, Bounds::default()), None);
+    while let Some(at) = bytes.windows(6).position(|name| name == b"b.conf") {
+        bytes[at] = b'a';
+    }
+    assert_eq!(refused(&bytes, Bounds::default()), Some(Refusal::Twice));
 }
 
 /// Unpacks bytes, and checks that nothing is left behind when they are refused.
@@ -261,7 +273,7 @@ fn a_folder_is_taken_whole_or_not_at_all() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
-    let at = adopt(&from, &folder, "small", Bounds::default()).unwrap();
+    let at = adopt(&from, &folder, "small", Bounds::default()).unwrap().keep().unwrap();
     assert_eq!(std::fs::read(at.join("graph/Gr.fst")).unwrap(), b"words");
     std::os::unix::fs::symlink("/etc/passwd", from.join("link")).unwrap();
     let linked = adopt(&from, &folder, "other", Bounds::default());

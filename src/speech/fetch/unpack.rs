@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::path::{Component, Path, PathBuf};
 
 use zip::ZipArchive;
@@ -26,8 +26,13 @@ impl Default for Bounds {
     }
 }
 
-/// A folder that is removed unless it was moved to its place.
-struct Draft(PathBuf);
+/// A model that is on disk and not yet in its place: its folder is removed unless it is moved there.
+#[derive(Debug)]
+pub struct Draft {
+    at: PathBuf,
+    folder: PathBuf,
+    name: String,
+}
 
 impl Draft {
     fn new(folder: &Path, name: &str) -> Result<Self, FetchError> {
@@ -38,25 +43,36 @@ impl Draft {
         }
         let draft = folder.join(format!(".{name}.{}", std::process::id()));
         fs::create_dir(&draft).map_err(FetchError::disk(&draft))?;
-        Ok(Self(draft))
+        Ok(Self { at: draft, folder: folder.to_owned(), name: name.to_owned() })
     }
 
     fn write(&self, name: &Path, from: &mut impl Read) -> Result<(), FetchError> {
-        let path = self.0.join(name);
+        let path = self.at.join(name);
         let made = path.parent().map_or(Ok(()), fs::create_dir_all);
         made.map_err(FetchError::disk(&path))?;
         let mut file = File::create_new(&path).map_err(FetchError::disk(&path))?;
         io::copy(from, &mut file).and_then(|_| file.sync_all()).map_err(FetchError::disk(&path))
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.at
+    }
+
+    fn whole(self) -> Result<Self, FetchError> {
+        if is_model(&self.at) { Ok(self) } else { Err(FetchError::Archive(Refusal::NoModel)) }
+    }
+
     /// Puts the model, all of which is on disk now, under its name.
-    fn keep(self, folder: &Path, name: &str) -> Result<PathBuf, FetchError> {
-        if !is_model(&self.0) {
-            return Err(FetchError::Archive(Refusal::NoModel));
-        }
-        sync_folders(&self.0).map_err(FetchError::disk(&self.0))?;
-        let target = folder.join(name);
-        fs::rename(&self.0, &target).map_err(FetchError::disk(&target))?;
+    ///
+    /// # Errors
+    /// The disk's; nothing is left behind then.
+    pub fn keep(self) -> Result<PathBuf, FetchError> {
+        let (at, folder) = (&self.at, &self.folder);
+        sync_folders(at).map_err(FetchError::disk(at))?;
+        let target = folder.join(&self.name);
+        fs::rename(at, &target).map_err(FetchError::disk(&target))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(FetchError::disk(folder))?;
         Ok(target)
     }
@@ -65,7 +81,7 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         // Moved to its place, or gone with its disk.
-        let _moved = fs::remove_dir_all(&self.0);
+        let _moved = fs::remove_dir_all(&self.at);
     }
 }
 
@@ -92,15 +108,21 @@ fn common_top<'a>(mut names: impl Iterator<Item = &'a Path>) -> Option<PathBuf> 
     (below(first) && names.all(below)).then(|| PathBuf::from(top.as_os_str()))
 }
 
-/// Unpacks an archive as the model `name` under `folder`.
+/// Unpacks an archive, to be kept as the model `name` under `folder`.
 ///
 /// # Errors
 /// The archive is refused, or the disk fails; nothing is left behind then.
-pub fn unpack(archive: &Path, folder: &Path, name: &str, bounds: Bounds) -> Result<PathBuf, FetchError> {
+pub fn unpack(archive: &Path, folder: &Path, name: &str, bounds: Bounds) -> Result<Draft, FetchError> {
     let draft = Draft::new(folder, name)?;
     let file = File::open(archive).map_err(FetchError::disk(archive))?;
     let refused = FetchError::Archive;
+    let listed = file.try_clone().map_err(FetchError::disk(archive))?;
     let mut zip = ZipArchive::new(file).map_err(|_| refused(Refusal::Damaged))?;
+    // The reader of archives drops all files of one name but the last, so they are counted where they are listed.
+    let listed = in_directory(listed, zip.central_directory_start()).map_err(FetchError::disk(archive))?;
+    if listed != zip.len() {
+        return Err(refused(Refusal::Twice));
+    }
     let files = names(&mut zip, bounds).map_err(refused)?;
     let top = common_top(files.keys().map(PathBuf::as_path));
     // What an archive says of its sizes may be a lie, so what really comes out is counted too.
@@ -115,7 +137,21 @@ pub fn unpack(archive: &Path, folder: &Path, name: &str, bounds: Bounds) -> Resu
             None => written?,
         }
     }
-    draft.keep(folder, name)
+    draft.whole()
+}
+
+/// How many files the central directory of an archive lists (APPNOTE.TXT 4.3.12), names that come twice counted twice.
+fn in_directory(archive: File, start: u64) -> io::Result<usize> {
+    const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
+    let mut reader = io::BufReader::new(archive);
+    reader.seek(io::SeekFrom::Start(start))?;
+    let (mut count, mut header) = (0, [0; 46]);
+    while reader.read_exact(&mut header).is_ok() && header[..4] == SIGNATURE {
+        let length = |at: usize| i64::from(u16::from_le_bytes([header[at], header[at + 1]]));
+        reader.seek_relative(length(28) + length(30) + length(32))?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Every file of an archive by its path, once each of them is known to be harmless.
@@ -170,11 +206,11 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// Copies a folder as the model `name` under `folder`.
+/// Copies a folder, to be kept as the model `name` under `folder`.
 ///
 /// # Errors
 /// It is no model, or the disk fails; nothing is left behind then.
-pub fn adopt(from: &Path, folder: &Path, name: &str, bounds: Bounds) -> Result<PathBuf, FetchError> {
+pub fn adopt(from: &Path, folder: &Path, name: &str, bounds: Bounds) -> Result<Draft, FetchError> {
     let draft = Draft::new(folder, name)?;
     let (mut entries, mut left) = (0, bounds.bytes_max);
     let mut open = vec![PathBuf::new()];
@@ -203,5 +239,5 @@ pub fn adopt(from: &Path, folder: &Path, name: &str, bounds: Bounds) -> Result<P
             }
         }
     }
-    draft.keep(folder, name)
+    draft.whole()
 }

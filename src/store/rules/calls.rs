@@ -161,7 +161,11 @@ impl Results {
         let story = self.store.views().story(call).await?;
         let named = story.iter().find_map(|entry| match &entry.fact {
             Fact::Comment { recording: id, .. } if *id == recording => Some(true),
-            Fact::Heard { recording: Some(id), .. } if *id == recording => Some(false),
+            Fact::Heard { recording: Some(id), .. } | Fact::Deaf { recording: Some(id), .. }
+                if *id == recording =>
+            {
+                Some(false)
+            }
             _ => None,
         });
         match named {

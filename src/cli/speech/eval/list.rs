@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 /// One recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
+    /// The list's file and line.
+    pub(super) place: String,
     pub(super) wav: PathBuf,
     pub(super) grammar: String,
     /// `None`: what is said is no answer.
@@ -19,12 +21,14 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
     use anyhow::Context as _;
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    parse(&text, folder).map_err(|line| {
+    let mut rows = parse(&text, folder).map_err(|line| {
         anyhow::anyhow!(
             "{}:{line}: a line is FILE.wav, grammar and answer, with tabs between",
             path.display()
         )
-    })
+    })?;
+    rows.iter_mut().for_each(|row| row.place = format!("{}:{}", path.display(), row.place));
+    Ok(rows)
 }
 
 /// The rows, or the number of the first line that is none.
@@ -40,6 +44,7 @@ fn parse(text: &str, folder: &Path) -> Result<Vec<Row>, usize> {
             return Err(number);
         }
         rows.push(Row {
+            place: number.to_string(),
             wav: folder.join(wav),
             grammar: grammar.replace('-', "_"),
             expected: (expected != "-").then(|| expected.to_owned()),
@@ -59,6 +64,7 @@ mod tests {
         assert_eq!((rows[0].grammar.as_str(), rows[0].expected.as_deref()), ("scale_0_10", Some("8")));
         assert_eq!(rows[1].expected, None);
         assert_eq!(parse("a.wav\tyes_no\n", Path::new("")), Err(1));
+        assert_eq!(rows[1].place, "4");
         assert_eq!(parse("a\tb\tc\n\t\t\n", Path::new("")), Ok(parse("a\tb\tc\n", Path::new("")).unwrap()));
     }
 }

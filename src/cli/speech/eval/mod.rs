@@ -20,7 +20,7 @@ use self::path::{Conditions, LawName};
 use self::tally::{Outcome, Tally};
 use super::Limits;
 use crate::cli::{Global, print};
-use crate::domain::{AudioFrame, Deaf, Hearing, Language};
+use crate::domain::{AudioFrame, Deaf, GrammarCatalogue as _, Hearing, Language};
 use crate::speech::grammar::Grammars;
 use crate::speech::{Listen, Purpose, Recognisers, SpeechEvent, listen};
 
@@ -104,7 +104,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     let Some(hearers) = super::hearers(global, wanted, limits).await? else { return Ok(ExitCode::FAILURE) };
     for row in &rows {
         let known = hearers.grammars.phrases(&args.language, &row.grammar).next().is_some();
-        anyhow::ensure!(known, "there is no grammar {} in {}", row.grammar, args.language);
+        let Row { place, grammar, .. } = row;
+        anyhow::ensure!(known, "{place}: there is no grammar {grammar} in {}", args.language);
+        if let Some(expected) = &row.expected {
+            let meanings = hearers.grammars.meanings(&args.language, grammar).unwrap_or_default();
+            let given = meanings.iter().any(|meaning| crate::story::meant(meaning) == expected);
+            anyhow::ensure!(given, "{place}: the grammar {grammar} has no answer {expected:?}");
+        }
     }
     let conditions = args.conditions();
     let tries = if args.live { 1 } else { TRIES };
@@ -116,7 +122,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         let (language, seed, pace) = (args.language.clone(), args.seed, args.pace);
         tasks.spawn(async move {
             let _place = room.acquire().await.context("a place in the queue")?;
-            let samples = crate::prompts::read_speech(&row.wav)?;
+            let samples = crate::prompts::read_speech(&row.wav).with_context(|| row.place.clone())?;
             let seed = seed.wrapping_mul(1_000_003).wrapping_add(number as u64);
             let frames = path::frames(&samples, &conditions, seed);
             let once = || {
