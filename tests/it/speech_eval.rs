@@ -156,3 +156,23 @@ fn a_measurement_waits_for_a_busy_machine_and_a_live_call_does_not() {
     assert_eq!(code, Some(1));
     assert!(counts["total"]["unheard"].as_u64() >= Some(1), "{counts}");
 }
+
+#[test]
+fn an_answer_that_the_grammar_cannot_give_is_refused_with_its_line() {
+    if !repository("var/speech/libvosk.so").is_file() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let list = dir.path().join("list.tsv");
+    for (line, said) in [
+        ("a.wav\tscale_0_10\tfour", "list.tsv:2: the grammar scale_0_10 has no answer \"four\""),
+        ("missing.wav\tscale_0_10\t4", "list.tsv:2"),
+    ] {
+        std::fs::write(&list, format!("# comment\n{line}\n")).expect("the list");
+        let mut eval = Command::new(env!("CARGO_BIN_EXE_aftercall"));
+        let eval = eval.current_dir(repository(".")).args(["speech", "eval", "--data"]).arg(dir.path());
+        let output = eval.arg(&list).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(said), "{text}");
+    }
+}

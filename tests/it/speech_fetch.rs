@@ -88,7 +88,10 @@ fn a_model_that_does_not_work_does_not_take_its_place() {
     let sum = archive(&file);
     let from = file.to_str().expect("a name");
     let (code, text) = fetch(&data, &["en", "--from", from, "--sha256", &sum]);
-    assert!(code == Some(3) && text.contains("was not put in its place: its process died"), "{text}");
+    assert!(
+        code == Some(3) && text.contains("was not put in its place: the library cannot load the model"),
+        "{text}"
+    );
     let left = std::fs::read_dir(data.join("speech")).expect("the folder").count();
     assert_eq!(left, 1, "the library alone");
 

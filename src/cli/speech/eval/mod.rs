@@ -108,7 +108,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         anyhow::ensure!(known, "{place}: there is no grammar {grammar} in {}", args.language);
         if let Some(expected) = &row.expected {
             let meanings = hearers.grammars.meanings(&args.language, grammar).unwrap_or_default();
-            let given = meanings.iter().any(|meaning| crate::story::meant(meaning) == expected);
+            let given = meanings.iter().any(|meaning| tally::is(meaning, expected));
             anyhow::ensure!(given, "{place}: the grammar {grammar} has no answer {expected:?}");
         }
     }

@@ -112,7 +112,7 @@ impl Tally {
 }
 
 /// Whether a meaning is what was expected: an answer's label, or `*repeat*`, `*skip*`, `*stop*`.
-fn is(meaning: &Meaning, expected: &str) -> bool {
+pub(super) fn is(meaning: &Meaning, expected: &str) -> bool {
     match meaning {
         Meaning::Answer(label) => label == expected,
         Meaning::Repeat => expected == "*repeat*",
