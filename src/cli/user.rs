@@ -25,15 +25,8 @@ enum Command {
     Add {
         /// The name to sign in with.
         name: UserName,
-        /// What they see: agent, supervisor, quality, admin.
-        #[arg(long, value_parser = role)]
-        role: Role,
-        /// For the role of agent: which agent they are, as the PBX names them.
-        #[arg(long)]
-        agent: Option<AgentId>,
-        /// For a supervisor: a team whose agents they see; any number of these, none for all.
-        #[arg(long = "team", value_name = "TEAM")]
-        teams: Vec<TeamId>,
+        #[command(flatten)]
+        sees: Sees,
     },
     /// List the users.
     List,
@@ -51,15 +44,8 @@ enum Command {
     Change {
         /// The name.
         name: String,
-        /// What they see: agent, supervisor, quality, admin.
-        #[arg(long, value_parser = role)]
-        role: Role,
-        /// For the role of agent: which agent they are.
-        #[arg(long)]
-        agent: Option<AgentId>,
-        /// For a supervisor: a team whose agents they see; any number of these, none for all.
-        #[arg(long = "team", value_name = "TEAM")]
-        teams: Vec<TeamId>,
+        #[command(flatten)]
+        sees: Sees,
     },
     /// Give a user another password, and end their sessions.
     Password {
@@ -73,6 +59,26 @@ enum Command {
     },
 }
 
+/// What somebody sees.
+#[derive(Debug, clap::Args)]
+struct Sees {
+    /// What they see: agent, supervisor, quality, admin.
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// For the role of agent: which agent they are, as the PBX names them.
+    #[arg(long)]
+    agent: Option<AgentId>,
+    /// For a supervisor: a team whose agents they see; any number of these, none for all.
+    #[arg(long = "team", value_name = "TEAM")]
+    teams: Vec<TeamId>,
+}
+
+impl From<Sees> for Rights {
+    fn from(Sees { role, agent, teams }: Sees) -> Self {
+        Self { role, agent, teams }
+    }
+}
+
 fn role(text: &str) -> Result<Role, String> {
     let names = Role::ALL.map(Role::as_str).join(", ");
     Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| format!("one of {names}"))
@@ -82,8 +88,8 @@ fn role(text: &str) -> Result<Role, String> {
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
     let access = Access::open(&global.data).await?;
     let done = match args.command {
-        Command::Add { name, role, agent, teams } => {
-            let rights = Rights { role, agent, teams };
+        Command::Add { name, sees } => {
+            let rights = Rights::from(sees);
             match rights.check() {
                 Ok(()) => {
                     let password = read_password()?;
@@ -111,9 +117,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
         }
         Command::Disable { name } => change(global, &access, &name, Step::Disable).await?,
         Command::Enable { name } => change(global, &access, &name, Step::Enable).await?,
-        Command::Change { name, role, agent, teams } => {
-            change(global, &access, &name, Step::Rights(Rights { role, agent, teams })).await?
-        }
+        Command::Change { name, sees } => change(global, &access, &name, Step::Rights(sees.into())).await?,
         Command::Password { name } => change(global, &access, &name, Step::Password).await?,
         Command::Link { name } => change(global, &access, &name, Step::Link).await?,
     };
