@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::{
     Answer, CallStats, Decision, Entry, Fact, GivenBy, Hearing, Meaning, QuestionId, StoredContext,
-    Transcription, Verdict,
+    Transcription,
 };
 
 /// Seconds since the first event, to the millisecond.
@@ -21,8 +21,11 @@ pub fn tell(fact: &Fact) -> String {
         Fact::Offered(context) => offered(context),
         Fact::Decided(decision) => decided(decision),
         Fact::Answered { codec } => format!("answered, {}", codec.name()),
-        Fact::Asked { question, attempt: 1 } => format!("asked {question}"),
-        Fact::Asked { question, attempt } => format!("asked {question} again ({attempt})"),
+        Fact::Asked { question, attempt, keys_only } => {
+            let again = if *attempt == 1 { String::new() } else { format!(" again ({attempt})") };
+            let keys = if *keys_only { ", by the keys from here on" } else { "" };
+            format!("asked {question}{again}{keys}")
+        }
         Fact::Key { question, digit, path, barge_in } => {
             let at = question.as_ref().map(|q| format!(" at {q}")).unwrap_or_default();
             let into = if *barge_in { ", into the prompt" } else { "" };
@@ -95,12 +98,8 @@ fn heard(question: &QuestionId, confirming: bool, hearing: &Hearing, audio_kept:
     let words: Vec<&str> = hearing.words.iter().map(|word| word.word.as_str()).collect();
     let asked = if confirming { " when asked back" } else { "" };
     let kept = if audio_kept { ", audio kept" } else { "" };
-    let back = match &hearing.meaning {
-        Some(meaning) if hearing.verdict == Verdict::Confirm && !confirming => {
-            format!(", asked back: {}?", meant(meaning))
-        }
-        _ => String::new(),
-    };
+    let back = hearing.asks_back().filter(|_| !confirming);
+    let back = back.map(|meaning| format!(", asked back: {}?", meant(meaning))).unwrap_or_default();
     format!(
         "heard \"{}\" at {question}{asked}: {}, confidence {:.2}, speech {:.2} s at {} dBFS over {} dBFS, \
          decided {} ms after it{kept}{back}",
@@ -197,7 +196,8 @@ mod tests {
         let facts = [
             Fact::Decided(decision),
             Fact::Answered { codec: Codec::Pcma },
-            Fact::Asked { question: question(), attempt: 2 },
+            Fact::Asked { question: question(), attempt: 1, keys_only: false },
+            Fact::Asked { question: question(), attempt: 3, keys_only: true },
             Fact::Key { question: Some(question()), digit: one, path: KeyPath::InBand, barge_in: true },
             Fact::NoMatch { question: question(), attempt: 1, keys: vec![one, Digit::STAR] },
             Fact::Deaf {
@@ -220,7 +220,8 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r"
         surveyed with service version 1: nth (sampled, number 40)
         answered, PCMA
-        asked recommend again (2)
+        asked recommend
+        asked recommend again (3), by the keys from here on
         key 1 at recommend by in_band, into the prompt
         no such choice at recommend: 1*
         voice could not be heard at recommend: the recogniser died; the keys remain, audio kept

@@ -13,6 +13,7 @@ declare -A why=(
     [node]="nodejs npm: drives the browser, and is the provider of single sign-on"
     [chromium]="chromium: a real browser for the dashboard"
     [openssl]="openssl: a certificate for the dashboard"
+    [sox]="sox libsox-fmt-base: reads the recordings that are Ogg Vorbis"
     [cc]="gcc libc6-dev: the C compiler that SQLite is built with"
 )
 missing=()
@@ -26,10 +27,21 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
     echo "tests need python3-venv: a place of its own for schemathesis"
     missing+=(python3-venv)
 fi
-if [ ! -d /usr/share/asterisk/sounds/en_US_f_Allison ]; then
-    echo "tests need asterisk-core-sounds-en-wav: recordings of a person, to be heard by the recognisers"
-    missing+=(asterisk-core-sounds-en-wav)
-fi
+# Recordings of people, to be heard by the recognisers.
+declare -A recordings=(
+    [asterisk/sounds/en_US_f_Allison]=asterisk-core-sounds-en-wav
+    [asterisk/sounds/es_MX_f_Allison]=asterisk-core-sounds-es-wav
+    [asterisk/sounds/fr_CA_f_June]=asterisk-core-sounds-fr-wav
+    [pocketsphinx/test/data]=pocketsphinx-testdata
+    [klettres]=klettres-data
+    [ktuberling]=ktuberling-data
+)
+for folder in "${!recordings[@]}"; do
+    if [ ! -d "/usr/share/$folder" ]; then
+        echo "tests need ${recordings[$folder]}: people, to be heard by the recognisers"
+        missing+=("${recordings[$folder]}")
+    fi
+done
 if [ ${#missing[@]} -gt 0 ]; then
     sudo=()
     [ "$(id -u)" -eq 0 ] || sudo=(sudo)

@@ -87,6 +87,20 @@ pub struct Hearing {
     pub noise_dbfs: i8,
 }
 
+impl Hearing {
+    /// What the caller is asked to confirm because of it, where it was not itself said to confirm something: an answer
+    /// that is not sure enough, and every wish to pass over the question or to stop.
+    #[must_use]
+    pub fn asks_back(&self) -> Option<&Meaning> {
+        let meaning = self.meaning.as_ref().filter(|_| self.verdict != Verdict::NoMatch)?;
+        match meaning {
+            Meaning::Answer(_) => (self.verdict == Verdict::Confirm).then_some(meaning),
+            Meaning::Skip | Meaning::Stop => Some(meaning),
+            Meaning::Repeat => None,
+        }
+    }
+}
+
 impl fmt::Debug for Hearing {
     /// Without the words and their meaning: what a caller says does not belong in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -44,6 +44,9 @@ pub enum Fact {
         question: QuestionId,
         /// Which asking of it, from 1.
         attempt: u8,
+        /// Whether the caller was sent to the keys first, because what they said was not understood.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keys_only: bool,
     },
     /// The caller pressed a key.
     Key {

@@ -41,7 +41,7 @@ impl Passage {
     /// Takes in one fact of the call.
     pub(super) fn take_in(&mut self, fact: &Fact) {
         match fact {
-            Fact::Asked { question, attempt } => {
+            Fact::Asked { question, attempt, .. } => {
                 self.step(question, if *attempt > 1 { "asked_again" } else { "heard" }, 0);
             }
             Fact::Answer(answer) => self.answered(answer),

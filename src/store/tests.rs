@@ -53,7 +53,7 @@ fn decided(count: u64) -> Fact {
 }
 
 fn asked(question: &str) -> Fact {
-    Fact::Asked { question: question.parse().unwrap(), attempt: 1 }
+    Fact::Asked { question: question.parse().unwrap(), attempt: 1, keys_only: false }
 }
 
 fn answer(question: &str, value: i16) -> Fact {

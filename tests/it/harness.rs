@@ -67,6 +67,13 @@ pub(crate) struct App {
     log: Arc<Mutex<Vec<String>>>,
 }
 
+/// Says that a test is passed over, and why, past the test runner, which keeps what a passing test prints to itself.
+pub(crate) fn skipped(why: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    std::io::stderr().write_all(format!("skipped: {test}: {why}\n").as_bytes()).expect("stderr");
+}
+
 /// The program under test.
 pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_aftercall"))
@@ -101,9 +108,14 @@ pub(crate) fn surveys() -> PathBuf {
     ENGLISH.join("surveys")
 }
 
+/// The folder of the prompts that [`config`] names.
+pub(crate) fn prompts() -> PathBuf {
+    ENGLISH.join("prompts")
+}
+
 /// [`CONFIG`] with folders in English filled in.
 pub(crate) fn config() -> String {
-    config_of(&surveys(), &ENGLISH.join("prompts"))
+    config_of(&surveys(), &prompts())
 }
 
 /// [`CONFIG`] with the folders of the repository.

@@ -1,7 +1,7 @@
 //! How well the built-in English model hears, over the whole path, and what it has to reach.
 //!
-//! People: `../shared/audio` beside the repository, and Allison of Debian's asterisk-core-sounds-en-wav. Our synthetic
-//! callers count apart. The numbers of the rule were chosen on synthetic voices, two of them those of our callers, and
+//! People: `../shared/audio` beside the repository, and who speaks in Debian's packages: asterisk-core-sounds, and
+//! pocketsphinx-testdata, klettres-data and ktuberling-data for what is no answer. Our synthetic callers count apart. The numbers of the rule were chosen on synthetic voices, two of them those of our callers, and
 //! on Allison. Errors on `../shared/audio` were looked at: the noise under digital silence, and how soft and short a
 //! sound may be to begin speech, were changed after that.
 
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, repository};
+use crate::harness::{PATIENCE, repository, skipped};
 
 /// Whether everything that is needed to hear these lists is there; a word about it where it is not.
 fn can_hear(lists: &[PathBuf]) -> bool {
     let library = repository("var/speech/libvosk.so");
     for needed in lists.iter().chain([&library]) {
         if !needed.is_file() {
-            eprintln!("skipped: there is no {}", needed.display());
+            skipped(&format!("there is no {}", needed.display()));
             return false;
         }
     }
@@ -76,7 +76,7 @@ fn people_are_heard_and_others_are_not_taken_for_an_answer() {
 #[test]
 fn a_recorded_speaker_is_heard() {
     if !Path::new("/usr/share/asterisk/sounds/en_US_f_Allison/digits/1.wav").is_file() {
-        eprintln!("skipped: asterisk-core-sounds-en-wav is not installed");
+        skipped("asterisk-core-sounds-en-wav is not installed");
         return;
     }
     let Some(counts) = eval(&lists(&repository("tests/speech"), &["allison.tsv"]), &[]) else { return };
@@ -84,6 +84,97 @@ fn a_recorded_speaker_is_heard() {
     assert!(percent(digits, "right_after_confirm") >= 90.0, "{digits}");
     assert_eq!(digits["wrong"], 0, "{digits}");
     assert!(percent(&counts["total"], "false_after_share") <= 3.0, "{counts}");
+}
+
+/// A list of recordings that are no answers, made 16 kHz WAV files in this folder: its file.
+fn no_answers(folder: &Path, recordings: impl Iterator<Item = PathBuf>) -> PathBuf {
+    let mut rows = String::new();
+    for (number, recording) in recordings.enumerate() {
+        let wav = folder.join(format!("{number}.wav"));
+        let sox = Command::new("sox")
+            .arg(&recording)
+            .args(["-r", "16000", "-c", "1", "-b", "16"])
+            .arg(&wav)
+            .status();
+        assert!(sox.expect("sox runs").success(), "{}", recording.display());
+        for grammar in ["scale_0_10", "yes_no"] {
+            rows += &format!("{}\t{grammar}\t-\n", wav.display());
+        }
+    }
+    let list = folder.join("no-answers.tsv");
+    std::fs::write(&list, rows).expect("a list");
+    list
+}
+
+#[test]
+fn readers_and_names_of_things_and_letters_are_no_answers() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // Things by two speakers, letters and syllables by others, and the digit string of TIDIGITS that Debian has.
+    let folders =
+        ["ktuberling/sounds/en", "ktuberling/sounds/de", "klettres/en_GB/alpha", "klettres/de/syllab"];
+    let folders = folders.map(|folder| Path::new("/usr/share").join(folder));
+    let sentences = Path::new("/usr/share/pocketsphinx/test/data");
+    if let Some(missing) = folders.iter().find(|folder| !folder.is_dir()) {
+        return skipped(&format!("there is no {}", missing.display()));
+    }
+    if !sentences.is_dir() {
+        return skipped(&format!("there is no {}", sentences.display()));
+    }
+    let mut recordings: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).expect("a folder"))
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "ogg"))
+        // "Ja" is German for yes, and is heard as such by English ears too.
+        .filter(|path| path.file_stem().is_some_and(|name| name != "ja"))
+        .collect();
+    recordings.sort();
+    let things = no_answers(dir.path(), recordings.into_iter());
+    let Some(counts) = eval(&[things, repository("tests/speech/readers.tsv")], &[]) else { return };
+    let total = &counts["total"];
+    assert!(total["n"].as_u64() > Some(300), "{total}");
+    assert!(percent(total, "false_share") <= 5.0, "{total}");
+    assert!(percent(total, "false_after_share") <= 1.0, "{total}");
+    assert_eq!(total["unheard"], 0);
+}
+
+/// Where a model of the language has been fetched, its recordings are heard; elsewhere it is said that there is none.
+#[test]
+fn recorded_speakers_of_other_languages_are_heard_where_there_is_a_model() {
+    if !repository("var/speech/libvosk.so").is_file() {
+        return skipped("there is no var/speech/libvosk.so; deploy/get-libvosk.sh gets it");
+    }
+    for language in ["es", "fr", "nl"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_aftercall"))
+            .current_dir(repository("."))
+            .args([
+                "--config",
+                "config/aftercall.toml",
+                "speech",
+                "eval",
+                "--json",
+                "--pace",
+                "4",
+                "--language",
+                language,
+            ])
+            .arg(repository("tests/speech").join(language).with_extension("tsv"))
+            .output()
+            .expect("the program runs");
+        if output.status.code() == Some(1) {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains(&format!("aftercall speech fetch {language}")), "{said}");
+            skipped(&format!("there is no model of {language}"));
+            continue;
+        }
+        let counts: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        if language != "nl" {
+            let digits = row(&counts, "scale_0_10");
+            assert!(percent(digits, "right_after_confirm") >= 90.0, "{digits}");
+            assert_eq!(digits["wrong"], 0, "{digits}");
+        }
+        assert!(percent(&counts["total"], "false_after_share") <= 3.0, "{counts}");
+    }
 }
 
 #[test]
@@ -160,7 +251,7 @@ fn a_measurement_waits_for_a_busy_machine_and_a_live_call_does_not() {
 #[test]
 fn an_answer_that_the_grammar_cannot_give_is_refused_with_its_line() {
     if !repository("var/speech/libvosk.so").is_file() {
-        return;
+        return skipped("there is no var/speech/libvosk.so; deploy/get-libvosk.sh gets it");
     }
     let dir = tempfile::tempdir().expect("a folder");
     let list = dir.path().join("list.tsv");

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::harness::{program, repository};
+use crate::harness::{program, repository, skipped};
 
 fn archive(file: &Path) -> String {
     let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -77,7 +77,7 @@ fn a_model_brought_by_hand_is_taken_when_it_is_the_right_one() {
 fn a_model_that_does_not_work_does_not_take_its_place() {
     let library = repository("var/speech/libvosk.so");
     if !library.is_file() {
-        println!("skipped: there is no {}; deploy/get-libvosk.sh gets it", library.display());
+        skipped(&format!("there is no {}; deploy/get-libvosk.sh gets it", library.display()));
         return;
     }
     let dir = tempfile::tempdir().expect("a folder");

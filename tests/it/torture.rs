@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use crate::harness::{config, repository};
+use crate::harness::{config, repository, skipped};
 
 #[test]
 fn rfc_4475_messages_are_answered_as_they_should_be() {
     let messages = repository("../shared/bench/torture");
     if !messages.join("send_torture.py").exists() {
-        eprintln!("skipped: the torture messages are not beside the repository");
+        skipped("the torture messages are not beside the repository");
         return;
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -34,7 +34,7 @@ fn rfc_4475_messages_are_answered_as_they_should_be() {
         .expect("unshare runs");
     let text = String::from_utf8_lossy(&output.stdout);
     if text.is_empty() && String::from_utf8_lossy(&output.stderr).contains("unshare failed") {
-        eprintln!("skipped: this kernel gives no network namespace");
+        skipped("this kernel gives no network namespace");
         return;
     }
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();

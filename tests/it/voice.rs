@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::caller::{Caller, at, call};
-use crate::harness::{App, config, repository, story, tells};
+use crate::harness::{App, config, prompts, repository, story, surveys, tells};
 
 /// The test configuration with ears.
 pub(crate) fn listening() -> String {
@@ -172,6 +172,25 @@ fn recordings(folder: &Path) -> Vec<Vec<u8>> {
         }
     }
     found
+}
+
+#[test]
+fn languages_without_a_model_go_by_keypad_and_it_is_said() {
+    let english = listening();
+    let folders = [surveys(), prompts()].map(|folder| folder.display().to_string());
+    let shipped = ["config/surveys", "prompts"].map(|folder| repository(folder).display().to_string());
+    let all = english.replace(&folders[0], &shipped[0]).replace(&folders[1], &shipped[1]);
+    let app = App::with(&all);
+    app.wait_for_page("/readyz", "speech: en ready");
+    let (status, page) = app.page("/readyz");
+    let why = page.lines().find(|line| line.starts_with("speech: nl keypad only: "));
+    assert!(status == 200 && why.is_some_and(|why| why.contains("aftercall speech fetch nl")), "{page}");
+    assert!(app.log().contains("Surveys in nl go by keypad only"), "{}", app.log());
+    let (_, metrics) = app.page("/metrics");
+    for (language, silent) in [("en", 0), ("nl", 1)] {
+        let gauge = format!("aftercall_speech_language_keypad_only{{language=\"{language}\"}} {silent}");
+        assert!(metrics.contains(&gauge), "{metrics}");
+    }
 }
 
 #[test]

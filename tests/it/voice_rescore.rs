@@ -1,16 +1,17 @@
-//! Kept audio, heard again.
+//! Kept audio: heard again, and what was set aside when its recogniser failed.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
+use crate::harness::site::Site;
 use crate::harness::{App, config, story, surveys, tells};
-use crate::voice::{bye, listening, row, say, speaker};
+use crate::voice::{bye, listening, press, recognisers, row, say, speaker, wait_for_streams};
 
 fn both(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat()
 }
 
-#[test]
-fn kept_audio_gets_a_new_reading_beside_the_old_one() {
+/// A folder with a configuration whose surveys keep the audio of answers.
+fn keeping() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let own = dir.path().join("surveys");
     std::fs::create_dir_all(&own).expect("a folder");
@@ -21,8 +22,40 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
     }
     let settings = listening().replace(&surveys().display().to_string(), &own.display().to_string());
     assert_ne!(settings, config());
+    let settings = format!("{settings}\n[web]\nlisten = \"127.0.0.1:0\"\n");
     std::fs::write(dir.path().join("aftercall.toml"), settings).expect("the configuration is written");
-    let app = App::in_dir(dir);
+    dir
+}
+
+#[test]
+fn what_was_set_aside_when_its_recogniser_failed_is_played_to_quality() {
+    let site = Site::of(App::in_dir(keeping()));
+    let app = &site.app;
+    app.wait_for_page("/readyz", "speech: en ready");
+    let caller = speaker(app, "short", "aside", &[say("maybe.af_heart"), press("4"), bye()]);
+    wait_for_streams(app);
+    for pid in recognisers(app) {
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().expect("kill runs").success());
+    }
+    caller.well();
+    assert_eq!(row(app, "aside"), "aside,4,complete", "{}", story(app, "aside"));
+    tells(&story(app, "aside"), &["voice could not be heard", "the keys remain, audio kept", "key 4"]);
+    site.add("kim", &["quality"]);
+    let kim = site.sign_in("kim");
+    let call = format!("/calls/{}", app.calls("id").remove(0));
+    let page = site.post(&call, &kim, "reason=complaint+12").text();
+    let audio = page.split("<audio").nth(1).and_then(|rest| rest.split("src=\"").nth(1)?.split('"').next());
+    let audio = audio.unwrap_or_else(|| panic!("no audio on {page}"));
+    let wav = site.get(audio, &kim);
+    assert_eq!((wav.status, wav.header("content-type")), (200, "audio/wav"), "{audio}");
+    let mut wav = hound::WavReader::new(&*wav.body).expect("a WAV file");
+    let loudest = wav.samples::<i16>().map(|sample| sample.expect("a sample").unsigned_abs()).max();
+    assert!(loudest > Some(1000), "the caller is not on it: {loudest:?}");
+}
+
+#[test]
+fn kept_audio_gets_a_new_reading_beside_the_old_one() {
+    let app = App::in_dir(keeping());
     app.wait_for_page("/readyz", "speech: en ready");
     let (_, metrics) = app.page("/metrics");
     assert!(metrics.contains("aftercall_speech_language_keypad_only{language=\"en\"} 0"), "{metrics}");

@@ -45,7 +45,7 @@ impl Dialogue {
     pub(super) fn record_asked(&mut self, asking: Asking, out: &mut Actions) {
         let question = self.question_id(asking.step);
         self.last_asked = Some(question.clone());
-        out.record(Fact::Asked { question, attempt: asking.attempt });
+        out.record(Fact::Asked { question, attempt: asking.attempt, keys_only: asking.keys_only });
     }
 
     /// Plays a question from its start, perhaps after a word on why.

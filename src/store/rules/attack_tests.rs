@@ -51,7 +51,7 @@ fn answer(question: &str, kind: QuestionKind, value: AnswerValue) -> [Fact; 2] {
         barge_in: false,
         took_ms: 900,
     };
-    [Fact::Asked { question, attempt: 1 }, Fact::Answer(answer)]
+    [Fact::Asked { question, attempt: 1, keys_only: false }, Fact::Answer(answer)]
 }
 
 /// The facts of a call, and those that come after its end. With `named` the first answer is a label of its own and the only
@@ -59,7 +59,8 @@ fn answer(question: &str, kind: QuestionKind, value: AnswerValue) -> [Fact; 2] {
 fn facts_of(number: usize, call: &Call, named: bool) -> (Vec<Fact>, Vec<Fact>) {
     let mut facts = facts(number, &call.taken, Origin::Sampled);
     let (mut end, mut after) = (facts.split_off(2).split_off(2), Vec::new());
-    let asked = |question: &str| Fact::Asked { question: question.parse().unwrap(), attempt: 1 };
+    let asked =
+        |question: &str| Fact::Asked { question: question.parse().unwrap(), attempt: 1, keys_only: false };
     match (call.left, named) {
         (Left::BeforeAll, _) => facts.push(asked("effort")),
         (_, true) => {

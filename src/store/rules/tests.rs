@@ -90,7 +90,7 @@ pub(super) fn facts(number: usize, taken: &Taken, origin: Origin) -> Vec<Fact> {
             draw_ppm: None,
             ahead: None,
         }),
-        Fact::Asked { question, attempt: 1 },
+        Fact::Asked { question, attempt: 1, keys_only: false },
         Fact::Answer(answer),
         Fact::Ended {
             disposition: Disposition::Complete,

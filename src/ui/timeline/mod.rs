@@ -6,7 +6,7 @@ mod chart;
 use super::board::answer;
 use super::words::{Tongue, spoken};
 use crate::domain::{
-    Answer, Decision, Disposition, Entry, Fact, FailReason, GivenBy, Hearing, Language, QuestionId,
+    Answer, Decision, Disposition, Entry, Fact, FailReason, GivenBy, Hearing, Language, Meaning, QuestionId,
     Transcription, Verdict,
 };
 use crate::story::{meant, name};
@@ -83,11 +83,13 @@ fn told(tr: Tongue, fact: &Fact) -> (Who, String, String) {
         }
         Fact::Answered { codec } => (Who::Survey, tr.t("story-answered"), codec.name().to_owned()),
         Fact::LanguageSet { language } => plain(Who::Survey, tr.x("story-language", tongue(tr, language))),
-        Fact::Asked { question, attempt: 1 } => {
-            plain(Who::Survey, tr.x("story-asked", spoken(tr, question.as_str())))
-        }
-        Fact::Asked { question, attempt } => {
-            plain(Who::Survey, tr.xy("story-asked-again", spoken(tr, question.as_str()), attempt))
+        Fact::Asked { question, attempt, keys_only } => {
+            let question = spoken(tr, question.as_str());
+            let text = match attempt {
+                1 => tr.x("story-asked", question),
+                _ => tr.xy("story-asked-again", question, attempt),
+            };
+            (Who::Survey, text, if *keys_only { tr.t("story-to-keys") } else { String::new() })
         }
         Fact::Key { digit, barge_in, .. } => {
             let id = if *barge_in { "story-key-early" } else { "story-key" };
@@ -148,8 +150,11 @@ fn heard(tr: Tongue, confirming: bool, hearing: &Hearing) -> (Who, String, Strin
     let text = match hearing.verdict {
         Verdict::NoMatch if !words.contains(char::is_alphabetic) => tr.t("story-not-understood"),
         Verdict::NoMatch => tr.x("story-misheard", words),
-        Verdict::Confirm if !confirming => tr.x("story-unsure", words),
-        Verdict::Confirm | Verdict::Accept => tr.x("story-said", words),
+        Verdict::Confirm | Verdict::Accept => match hearing.asks_back().filter(|_| !confirming) {
+            Some(Meaning::Answer(value)) => tr.xy("story-unsure", words, answer(tr, value)),
+            Some(wish) => tr.xy("story-unsure", words, tr.t(&format!("wish-{}", meant(wish)))),
+            None => tr.x("story-said", words),
+        },
     };
     (Who::Caller, text, tr.x("story-certainty", sure))
 }

@@ -2,9 +2,27 @@
 
 use super::*;
 use crate::domain::{
-    AnswerValue, Better, Codec, Deaf, DecisionReason, Digit, KeyPath, Meaning, Origin, QuestionKind, Scale,
-    SkipReason, SurveyVersion,
+    AnswerValue, Better, Codec, Deaf, DecisionReason, Digit, HeardWord, KeyPath, Meaning, Origin,
+    QuestionKind, Scale, SkipReason, SurveyVersion,
 };
+
+fn hearing(said: &str, meaning: Option<Meaning>, verdict: Verdict) -> Hearing {
+    let word = |word: &str| HeardWord { word: word.into(), confidence_pm: 870, start_ms: 500, end_ms: 1000 };
+    Hearing {
+        grammar: "scale_1_5".into(),
+        language: "en".parse().unwrap(),
+        model: "m".into(),
+        words: said.split_whitespace().map(word).collect(),
+        meaning,
+        verdict,
+        confidence_pm: 870,
+        start_ms: 500,
+        end_ms: 1000,
+        decided_ms: 340,
+        level_dbfs: -20,
+        noise_dbfs: -60,
+    }
+}
 
 fn story() -> Vec<Entry> {
     let question: QuestionId = "effort".parse().unwrap();
@@ -16,20 +34,7 @@ fn story() -> Vec<Entry> {
         draw_ppm: None,
         ahead: None,
     };
-    let hearing = Hearing {
-        grammar: "scale_1_5".into(),
-        language: "en".parse().unwrap(),
-        model: "m".into(),
-        words: Vec::new(),
-        meaning: Some(Meaning::Answer("4".into())),
-        verdict: Verdict::NoMatch,
-        confidence_pm: 870,
-        start_ms: 500,
-        end_ms: 1000,
-        decided_ms: 340,
-        level_dbfs: -20,
-        noise_dbfs: -60,
-    };
+    let hearing = hearing("", Some(Meaning::Answer("4".into())), Verdict::NoMatch);
     let answer = Answer {
         question: question.clone(),
         kind: QuestionKind::Ces,
@@ -53,7 +58,7 @@ fn story() -> Vec<Entry> {
     let facts = [
         (0.0, Fact::Decided(decision)),
         (0.1, Fact::Answered { codec: Codec::Pcma }),
-        (6.4, Fact::Asked { question: question.clone(), attempt: 1 }),
+        (6.4, Fact::Asked { question: question.clone(), attempt: 1, keys_only: false }),
         (
             9.0,
             Fact::Heard {
@@ -64,10 +69,10 @@ fn story() -> Vec<Entry> {
                 recording: None,
             },
         ),
-        (9.0, Fact::Asked { question: question.clone(), attempt: 2 }),
+        (9.0, Fact::Asked { question: question.clone(), attempt: 2, keys_only: false }),
         (14.1, Fact::Key { question: Some(question), digit: four, path: KeyPath::Rfc4733, barge_in: true }),
         (14.1, Fact::Answer(answer)),
-        (14.1, Fact::Asked { question: "recommend".parse().unwrap(), attempt: 1 }),
+        (14.1, Fact::Asked { question: "recommend".parse().unwrap(), attempt: 1, keys_only: false }),
         (20.5, ended),
     ];
     let call = "0192d4e0-0000-7000-8000-000000000001".parse().unwrap();
@@ -104,6 +109,50 @@ fn a_call_is_told_in_the_readers_language() {
     14,1 Beller: Antwoord op Moeite: 4 (met de stem en bevestigd, 7,7 s na het begin van de vraag)
     14,1 Enquête: Vraag: Aanbeveling ()
     20,5 Beller: De beller hing op: Deels beantwoord (bij de vraag Aanbeveling)
+    ");
+}
+
+#[test]
+fn what_was_asked_back_is_said_and_that_the_caller_was_sent_to_the_keys() {
+    let question: QuestionId = "effort".parse().unwrap();
+    let heard = |said: &str, meaning: Meaning, verdict, confirming| Fact::Heard {
+        question: question.clone(),
+        attempt: 1,
+        confirming,
+        hearing: Box::new(hearing(said, Some(meaning), verdict)),
+        recording: None,
+    };
+    let answer = |value: &str| Meaning::Answer(value.into());
+    let facts = [
+        heard("four", answer("4"), Verdict::Confirm, false),
+        heard("no", answer("no"), Verdict::Confirm, true),
+        heard("I am done", Meaning::Stop, Verdict::Accept, false),
+        heard("say that again", Meaning::Repeat, Verdict::Confirm, false),
+        heard("three", answer("3"), Verdict::Accept, false),
+        Fact::Asked { question: question.clone(), attempt: 3, keys_only: true },
+    ];
+    let told = |tr| {
+        let line = |fact| {
+            let (_, text, more) = told(tr, fact);
+            format!("{text} ({})", more.replace('\u{a0}', " "))
+        };
+        facts.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(told(Tongue::English), @"
+    Said “four”; asked back to be certain: 4? (certainty 87 %)
+    Said “no” (certainty 87 %)
+    Said “I am done”; asked back to be certain: stop? (certainty 87 %)
+    Said “say that again” (certainty 87 %)
+    Said “three” (certainty 87 %)
+    Question again (asking 3): Effort (told to use the keys)
+    ");
+    insta::assert_snapshot!(told(Tongue::Dutch), @"
+    Zei “four”; voor de zekerheid nagevraagd: 4? (zekerheid 87 %)
+    Zei “no” (zekerheid 87 %)
+    Zei “I am done”; voor de zekerheid nagevraagd: stoppen? (zekerheid 87 %)
+    Zei “say that again” (zekerheid 87 %)
+    Zei “three” (zekerheid 87 %)
+    Vraag opnieuw, voor de 3e keer: Moeite (gevraagd de toetsen te gebruiken)
     ");
 }
 

@@ -13,13 +13,13 @@ use aftercall::speech::installed::installed;
 use aftercall::speech::pool::Phase;
 use aftercall::speech::{Installed, Pool, Recognisers, Urgency, Utterance, Vocabulary, Words};
 
-use crate::harness::{PATIENCE, repository};
+use crate::harness::{PATIENCE, repository, skipped};
 
 /// The library, where this machine has it; `make test` gets it.
 fn library() -> Option<PathBuf> {
     let library = repository("var/speech/libvosk.so");
     if !library.is_file() {
-        println!("skipped: there is no {}; deploy/get-libvosk.sh gets it", library.display());
+        skipped(&format!("there is no {}; deploy/get-libvosk.sh gets it", library.display()));
     }
     library.is_file().then_some(library)
 }
@@ -95,7 +95,7 @@ fn finish(utterance: Box<dyn Utterance>) -> Result<Words, Deaf> {
 fn speech(name: &str) -> Option<Vec<i16>> {
     let file = repository("../shared/audio/fsdd").join(name);
     let Ok(mut wav) = hound::WavReader::open(&file) else {
-        println!("skipped: there is no {}", file.display());
+        skipped(&format!("there is no {}", file.display()));
         return None;
     };
     let quiet = || std::iter::repeat_n(0, 2400);
@@ -261,7 +261,7 @@ fn a_confined_process_reaches_nothing() {
     let output = built_in(&config)[0].command(&config).arg("--probe").output().expect("the probe runs");
     let text = String::from_utf8(output.stdout).expect("text");
     if text.contains("files: open") && text.contains("calls: open") {
-        println!("skipped: this kernel confines nothing");
+        skipped("this kernel confines nothing");
         return;
     }
     assert!(output.status.success() && !text.contains("escaped"), "{text}");

@@ -93,6 +93,10 @@ impl Tally {
             confirm_right: self.confirm_right,
             confirm_wrong: self.confirm_wrong,
             rejected: self.rejected,
+            right_share: Share::of(self.right, self.answers),
+            confirm_right_share: Share::of(self.confirm_right, self.answers),
+            confirm_wrong_share: Share::of(self.confirm_wrong, self.answers),
+            rejected_share: Share::of(self.rejected, self.answers),
             right_after_confirm: Share::of(self.right + self.confirm_right, self.answers),
             wrong_share: Share::of(self.wrong, self.answers),
             non_answers: self.non_answers,
@@ -145,6 +149,10 @@ struct Row {
     confirm_right: u64,
     confirm_wrong: u64,
     rejected: u64,
+    right_share: Option<Share>,
+    confirm_right_share: Option<Share>,
+    confirm_wrong_share: Option<Share>,
+    rejected_share: Option<Share>,
     right_after_confirm: Option<Share>,
     wrong_share: Option<Share>,
     non_answers: u64,
@@ -210,7 +218,7 @@ impl Outcome {
             "asked wrong",
             "wrong",
             "rejected",
-            "right in the end %",
+            "right in the end",
             "others",
             "false: taken or asked",
             "taken",
@@ -218,23 +226,23 @@ impl Outcome {
             "decided ms p50/p95",
         ]);
         for row in self.grammars.iter().chain([&self.total]) {
-            let share = |share: Option<Share>| {
-                share.map_or_else(String::new, |s| format!("{:.1} ({:.1}-{:.1})", s.percent, s.low, s.high))
-            };
+            // The count, and below it the share with its interval.
             let both = |count: u64, of: Option<Share>| match of {
-                Some(_) => format!("{count}: {} %", share(of)),
+                Some(Share { percent, low, high }) => {
+                    format!("{count}\n{percent:.1}\u{a0}%\n({low:.1}-{high:.1})")
+                }
                 None => count.to_string(),
             };
             let ms = |ms: Option<u32>| ms.map_or_else(|| "-".to_owned(), |ms| ms.to_string());
             table.add_row([
                 row.grammar.clone(),
                 row.answers.to_string(),
-                row.right.to_string(),
-                row.confirm_right.to_string(),
-                row.confirm_wrong.to_string(),
+                both(row.right, row.right_share),
+                both(row.confirm_right, row.confirm_right_share),
+                both(row.confirm_wrong, row.confirm_wrong_share),
                 both(row.wrong, row.wrong_share),
-                row.rejected.to_string(),
-                share(row.right_after_confirm),
+                both(row.rejected, row.rejected_share),
+                both(row.right + row.confirm_right, row.right_after_confirm),
                 row.non_answers.to_string(),
                 both(row.false_accepts, row.false_share),
                 both(row.false_accepts_after, row.false_after_share),
@@ -304,6 +312,15 @@ mod tests {
         assert_eq!((row.confirm, row.confirm_right, row.rejected, row.missed), (2, 1, 2, 1));
         assert_eq!((row.non_answers, row.false_accepts, row.false_accepts_after), (3, 2, 1));
         assert!((row.right_after_confirm.unwrap().percent - 33.3).abs() < 0.05);
+        let shares = [
+            row.right_share,
+            row.confirm_right_share,
+            row.confirm_wrong_share,
+            row.wrong_share,
+            row.rejected_share,
+        ];
+        let sum: f64 = shares.iter().map(|share| share.expect("of six answers").percent).sum();
+        assert!((sum - 100.0).abs() < 0.3, "each answer came to one end: {shares:?}");
         assert_eq!((row.decided_ms.p50, row.decided_ms.p95), (Some(310), Some(310)));
     }
 
