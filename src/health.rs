@@ -46,10 +46,10 @@ pub struct Ears {
 }
 
 /// Why a language goes by keypad only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Unheard {
-    #[error("no model; `aftercall speech fetch` gets one")]
-    NoModel,
+    #[error("no model; `aftercall speech fetch {0}` gets one")]
+    NoModel(Language),
     #[error("its model does not work; `aftercall speech check` says why")]
     Unfit,
     #[error("no question has a grammar in it")]
@@ -84,7 +84,7 @@ fn unheard(
             (false, ..) => Unheard::NoGrammar,
             (true, _, true) => return None,
             (true, true, false) => Unheard::Unfit,
-            (true, false, false) => Unheard::NoModel,
+            (true, false, false) => Unheard::NoModel(language.clone()),
         };
         Some((language.clone(), why))
     };
@@ -220,7 +220,10 @@ mod tests {
         let set = |names: &[&str]| names.iter().map(|name| tongue(name)).collect::<BTreeSet<_>>();
         assert!(all[&tongue("en")] && all[&tongue("nl")], "{all:?}");
         let english = unheard(&all, &set(&["en"]), &set(&["en"]));
-        assert_eq!((english.get(&tongue("en")), english.get(&tongue("nl"))), (None, Some(&Unheard::NoModel)));
+        assert_eq!(
+            (english.get(&tongue("en")), english.get(&tongue("nl"))),
+            (None, Some(&Unheard::NoModel(tongue("nl"))))
+        );
         let broken = unheard(&all, &set(&["en", "nl"]), &set(&["en"]));
         assert_eq!(broken.get(&tongue("nl")), Some(&Unheard::Unfit));
         let mute = BTreeMap::from([(tongue("fr"), false)]);

@@ -23,7 +23,7 @@ pub enum NoSpeech {
     #[error("there is no recogniser program at {}", .0.display())]
     NoProgram(PathBuf),
     /// There is no model.
-    #[error("there is no model for any language; `aftercall speech fetch` gets one")]
+    #[error("there is no model for any language; `aftercall speech fetch LANGUAGE` gets one")]
     NoModel,
     /// There are models, and all of them failed their self-test.
     #[error("no model that is there works; `aftercall speech check` says why")]

@@ -32,14 +32,15 @@ fn what_was_set_aside_when_its_recogniser_failed_is_played_to_quality() {
     let site = Site::of(App::in_dir(keeping()));
     let app = &site.app;
     app.wait_for_page("/readyz", "speech: en ready");
-    let caller = speaker(app, "short", "aside", &[say("maybe.af_heart"), press("4"), bye()]);
+    let caller =
+        speaker(app, "service", "aside", &[say("maybe.af_heart"), press("2"), press("1"), press("9"), bye()]);
     wait_for_streams(app);
     for pid in recognisers(app) {
         assert!(Command::new("kill").args(["-STOP", &pid]).status().expect("kill runs").success());
     }
     caller.well();
-    assert_eq!(row(app, "aside"), "aside,4,complete", "{}", story(app, "aside"));
-    tells(&story(app, "aside"), &["voice could not be heard", "the keys remain, audio kept", "key 4"]);
+    assert_eq!(row(app, "aside"), "aside,2 yes 9,complete", "{}", story(app, "aside"));
+    tells(&story(app, "aside"), &["voice could not be heard", "the keys remain, audio kept", "key 2"]);
     site.add("kim", &["quality"]);
     let kim = site.sign_in("kim");
     let call = format!("/calls/{}", app.calls("id").remove(0));
@@ -65,7 +66,7 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
 
     let same = app.ask(&["speech", "rescore"]);
     assert!(same.contains("3 readings, 0 of them different; 0 recordings are erased"), "{same}");
-    let one = app.ask(&["speech", "rescore", "--question", "effort", "--model", "aftercall-en-compact-1"]);
+    let one = app.ask(&["speech", "rescore", "--question", "effort", "--model", "aftercall-en-compact-2"]);
     assert!(one.contains("1 readings, 0 of them different"), "{one}");
     let other = ["speech", "rescore", "--question", "effort", "--grammar", "yes_no"];
     let shown = app.ask(&other);
@@ -100,7 +101,7 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
         &[
             "heard \"three\" at effort: accept",
             "effort = 3 by voice",
-            "heard again by aftercall-en-compact-1 with yes_no: no_match",
+            "heard again by aftercall-en-compact-2 with yes_no: no_match",
         ],
     );
 }
