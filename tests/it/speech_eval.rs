@@ -92,6 +92,7 @@ fn no_answers(folder: &Path, recordings: impl Iterator<Item = PathBuf>) -> PathB
     for (number, recording) in recordings.enumerate() {
         let wav = folder.join(format!("{number}.wav"));
         let sox = Command::new("sox")
+            .arg("-V1")
             .arg(&recording)
             .args(["-r", "16000", "-c", "1", "-b", "16"])
             .arg(&wav)
