@@ -98,7 +98,7 @@ fn heard(question: &QuestionId, confirming: bool, hearing: &Hearing, audio_kept:
     let words: Vec<&str> = hearing.words.iter().map(|word| word.word.as_str()).collect();
     let asked = if confirming { " when asked back" } else { "" };
     let kept = if audio_kept { ", audio kept" } else { "" };
-    let back = hearing.asks_back().filter(|_| !confirming);
+    let back = hearing.asks_back(confirming);
     let back = back.map(|meaning| format!(", asked back: {}?", meant(meaning))).unwrap_or_default();
     format!(
         "heard \"{}\" at {question}{asked}: {}, confidence {:.2}, speech {:.2} s at {} dBFS over {} dBFS, \

@@ -88,11 +88,31 @@ pub struct Hearing {
 }
 
 impl Hearing {
-    /// What the caller is asked to confirm because of it, where it was not itself said to confirm something: an answer
-    /// that is not sure enough, and every wish to pass over the question or to stop.
+    /// Of a recording on which nobody says anything.
     #[must_use]
-    pub fn asks_back(&self) -> Option<&Meaning> {
-        let meaning = self.meaning.as_ref().filter(|_| self.verdict != Verdict::NoMatch)?;
+    pub fn of_silence(grammar: &str, language: Language, model: String) -> Self {
+        Self {
+            grammar: grammar.to_owned(),
+            language,
+            model,
+            words: Vec::new(),
+            meaning: None,
+            verdict: Verdict::NoMatch,
+            confidence_pm: 0,
+            start_ms: 0,
+            end_ms: 0,
+            decided_ms: 0,
+            level_dbfs: -90,
+            noise_dbfs: -90,
+        }
+    }
+
+    /// What the caller is asked to confirm because of it: an answer that is not sure enough, and every wish to pass over
+    /// the question or to stop. Nothing, where it was itself said to confirm something (`confirming`).
+    #[must_use]
+    pub fn asks_back(&self, confirming: bool) -> Option<&Meaning> {
+        let understood = !confirming && self.verdict != Verdict::NoMatch;
+        let meaning = self.meaning.as_ref().filter(|_| understood)?;
         match meaning {
             Meaning::Answer(_) => (self.verdict == Verdict::Confirm).then_some(meaning),
             Meaning::Skip | Meaning::Stop => Some(meaning),

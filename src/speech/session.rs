@@ -10,7 +10,7 @@ use super::ears::Ears;
 use super::endpointer::{Bounds, Change, Endpointer, Speech};
 use super::grammar::Grammars;
 use super::{Listen, Purpose, Recognisers, SpeechEvent, Thresholds, Urgency};
-use crate::domain::{AudioFrame, Deaf, Hearing, Language, Verdict};
+use crate::domain::{AudioFrame, Deaf, Hearing, Language};
 
 /// Samples of a frame that a recording is cut into: 20 ms.
 const FRAME: usize = 160;
@@ -89,20 +89,7 @@ pub async fn hear(
         }
     }
     let model = recognisers.model(language).ok_or(Deaf::NoModel)?.name;
-    Ok(Hearing {
-        grammar: grammar.to_owned(),
-        language: language.clone(),
-        model,
-        words: Vec::new(),
-        meaning: None,
-        verdict: Verdict::NoMatch,
-        confidence_pm: 0,
-        start_ms: 0,
-        end_ms: 0,
-        decided_ms: 0,
-        level_dbfs: -90,
-        noise_dbfs: -90,
-    })
+    Ok(Hearing::of_silence(grammar, language.clone(), model))
 }
 
 /// What listening takes.

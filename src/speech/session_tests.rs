@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::domain::Meaning;
+use crate::domain::{Meaning, Verdict};
 use crate::speech::scripted::{Line, Scripted};
 
 fn grammars() -> Arc<Grammars> {

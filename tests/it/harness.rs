@@ -74,6 +74,16 @@ pub(crate) fn skipped(why: &str) {
     std::io::stderr().write_all(format!("skipped: {test}: {why}\n").as_bytes()).expect("stderr");
 }
 
+/// The library to hear with, where this machine has it; `make test` gets it.
+pub(crate) fn library() -> Option<PathBuf> {
+    let library = repository("var/speech/libvosk.so");
+    if !library.is_file() {
+        skipped(&format!("there is no {}; deploy/get-libvosk.sh gets it", library.display()));
+        return None;
+    }
+    Some(library)
+}
+
 /// The program under test.
 pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_aftercall"))
@@ -108,14 +118,9 @@ pub(crate) fn surveys() -> PathBuf {
     ENGLISH.join("surveys")
 }
 
-/// The folder of the prompts that [`config`] names.
-pub(crate) fn prompts() -> PathBuf {
-    ENGLISH.join("prompts")
-}
-
 /// [`CONFIG`] with folders in English filled in.
 pub(crate) fn config() -> String {
-    config_of(&surveys(), &prompts())
+    config_of(&surveys(), &ENGLISH.join("prompts"))
 }
 
 /// [`CONFIG`] with the folders of the repository.

@@ -11,18 +11,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, repository, skipped};
+use crate::harness::{PATIENCE, library, repository, skipped};
 
 /// Whether everything that is needed to hear these lists is there; a word about it where it is not.
 fn can_hear(lists: &[PathBuf]) -> bool {
-    let library = repository("var/speech/libvosk.so");
-    for needed in lists.iter().chain([&library]) {
-        if !needed.is_file() {
-            skipped(&format!("there is no {}", needed.display()));
-            return false;
-        }
+    if let Some(missing) = lists.iter().find(|list| !list.is_file()) {
+        skipped(&format!("there is no {}", missing.display()));
+        return false;
     }
-    true
+    library().is_some()
 }
 
 /// The counts of these lists; `None` where something that they need is missing.
@@ -114,12 +111,9 @@ fn readers_and_names_of_things_and_letters_are_no_answers() {
     let folders =
         ["ktuberling/sounds/en", "ktuberling/sounds/de", "klettres/en_GB/alpha", "klettres/de/syllab"];
     let folders = folders.map(|folder| Path::new("/usr/share").join(folder));
-    let sentences = Path::new("/usr/share/pocketsphinx/test/data");
-    if let Some(missing) = folders.iter().find(|folder| !folder.is_dir()) {
+    let sentences = PathBuf::from("/usr/share/pocketsphinx/test/data");
+    if let Some(missing) = folders.iter().chain([&sentences]).find(|folder| !folder.is_dir()) {
         return skipped(&format!("there is no {}", missing.display()));
-    }
-    if !sentences.is_dir() {
-        return skipped(&format!("there is no {}", sentences.display()));
     }
     let mut recordings: Vec<PathBuf> = folders
         .iter()
@@ -143,8 +137,8 @@ fn readers_and_names_of_things_and_letters_are_no_answers() {
 /// Where a model of the language has been fetched, its recordings are heard; elsewhere it is said that there is none.
 #[test]
 fn recorded_speakers_of_other_languages_are_heard_where_there_is_a_model() {
-    if !repository("var/speech/libvosk.so").is_file() {
-        return skipped("there is no var/speech/libvosk.so; deploy/get-libvosk.sh gets it");
+    if library().is_none() {
+        return;
     }
     for language in ["es", "fr", "nl"] {
         let output = Command::new(env!("CARGO_BIN_EXE_aftercall"))
@@ -252,8 +246,8 @@ fn a_measurement_waits_for_a_busy_machine_and_a_live_call_does_not() {
 
 #[test]
 fn an_answer_that_the_grammar_cannot_give_is_refused_with_its_line() {
-    if !repository("var/speech/libvosk.so").is_file() {
-        return skipped("there is no var/speech/libvosk.so; deploy/get-libvosk.sh gets it");
+    if library().is_none() {
+        return;
     }
     let dir = tempfile::tempdir().expect("a folder");
     let list = dir.path().join("list.tsv");

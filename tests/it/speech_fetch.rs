@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::harness::{program, repository, skipped};
+use crate::harness::{library, program, repository};
 
 fn archive(file: &Path) -> String {
     let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -75,11 +75,7 @@ fn a_model_brought_by_hand_is_taken_when_it_is_the_right_one() {
 
 #[test]
 fn a_model_that_does_not_work_does_not_take_its_place() {
-    let library = repository("var/speech/libvosk.so");
-    if !library.is_file() {
-        skipped(&format!("there is no {}; deploy/get-libvosk.sh gets it", library.display()));
-        return;
-    }
+    let Some(library) = library() else { return };
     let dir = tempfile::tempdir().expect("a folder");
     let data = dir.path().join("data");
     std::fs::create_dir_all(data.join("speech")).expect("a folder");

@@ -4,14 +4,18 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::caller::{Caller, at, call};
-use crate::harness::{App, config, prompts, repository, story, surveys, tells};
+use crate::harness::{App, config, config_as_shipped, repository, story, tells};
 
 /// The test configuration with ears.
 pub(crate) fn listening() -> String {
+    with_ears(&config())
+}
+
+fn with_ears(config: &str) -> String {
     let models = repository("config/speech-models.toml");
     let library = repository("var/speech/libvosk.so");
     let ears = format!("models = \"{}\"\nlibrary = \"{}\"", models.display(), library.display());
-    config()
+    config
         .replace("enabled = \"off\"", &ears)
         .replace("short = \"short\"", "short = \"short\", words = \"words\"")
 }
@@ -176,11 +180,7 @@ fn recordings(folder: &Path) -> Vec<Vec<u8>> {
 
 #[test]
 fn languages_without_a_model_go_by_keypad_and_it_is_said() {
-    let english = listening();
-    let folders = [surveys(), prompts()].map(|folder| folder.display().to_string());
-    let shipped = ["config/surveys", "prompts"].map(|folder| repository(folder).display().to_string());
-    let all = english.replace(&folders[0], &shipped[0]).replace(&folders[1], &shipped[1]);
-    let app = App::with(&all);
+    let app = App::with(&with_ears(&config_as_shipped()));
     app.wait_for_page("/readyz", "speech: en ready");
     let (status, page) = app.page("/readyz");
     let why = page.lines().find(|line| line.starts_with("speech: nl keypad only: "));

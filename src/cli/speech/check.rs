@@ -9,11 +9,10 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
 use crate::cli::{Global, print};
-use crate::config::ModelConfig;
 use crate::domain::Language;
 use crate::speech::check::{SelfTest, self_test};
-use crate::speech::grammar::{Grammars, Lexicon};
-use crate::speech::installed::installed;
+use crate::speech::grammar::Grammars;
+use crate::speech::installed::{Installed, installed};
 
 /// Most words that are named of each grammar, where not all are asked for.
 const WORDS_MAX: usize = 12;
@@ -47,26 +46,28 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     let grammars = super::grammars(global)?;
     let words = grammars.clone();
     let tried = move || {
-        let mut tests: Vec<(ModelConfig, SelfTest)> = Vec::new();
-        for one in &found {
+        let mut tests: Vec<(Installed, SelfTest)> = Vec::new();
+        for mut one in found {
             // The first that works is the one that callers are heard with.
-            let works = |(model, test): &(ModelConfig, SelfTest)| {
-                model.language == one.model.language && test.fault.is_none()
+            let works = |(other, test): &(Installed, SelfTest)| {
+                other.model.language == one.model.language && test.fault.is_none()
             };
             if !tests.iter().any(works) {
                 let words: Vec<String> = words.words(&one.model.language).into_iter().collect();
-                tests.push((one.model.clone(), self_test(&config, one, &words)));
+                let test = self_test(&config, &one, &words);
+                one.missing = Arc::new(test.missing.iter().cloned().collect());
+                tests.push((one, test));
             }
         }
         tests
     };
-    let (models, tests): (Vec<_>, Vec<_>) =
+    let (tried, tests): (Vec<_>, Vec<_>) =
         tokio::task::spawn_blocking(tried).await.context("the self-tests")?.into_iter().unzip();
     let absent = absent(global, &tests, args.language.as_ref());
     print(&format!("{}\n", table(&tests, &absent)))?;
     print(&in_place(&tests))?;
-    for (model, test) in models.iter().zip(&tests).filter(|(_, test)| test.fault.is_none()) {
-        print(&lost(&grammars, model, test, args.verbose))?;
+    for (installed, _) in tried.iter().zip(&tests).filter(|(_, test)| test.fault.is_none()) {
+        print(&lost(&grammars, installed, args.verbose))?;
     }
     let failed = tests.iter().any(|test| test.fault.is_some());
     Ok(ExitCode::from(u8::from(failed)))
@@ -124,12 +125,9 @@ fn table(tests: &[SelfTest], absent: &[Language]) -> Table {
 }
 
 /// Which grammars a model can hear only in part, or not at all, and for want of which words.
-fn lost(grammars: &Grammars, model: &ModelConfig, test: &SelfTest, verbose: bool) -> String {
+fn lost(grammars: &Grammars, installed: &Installed, verbose: bool) -> String {
     let most = if verbose { usize::MAX } else { WORDS_MAX };
-    let lexicon = Lexicon {
-        missing: Arc::new(test.missing.iter().cloned().collect()),
-        distractors_max: usize::from(model.distractors),
-    };
+    let (model, lexicon) = (&installed.model, installed.lexicon());
     let mut text = String::new();
     for name in grammars.names(&model.language) {
         let Some(fit) = grammars.fit(&model.language, name, &lexicon) else { continue };

@@ -216,7 +216,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{CallId, RecordingId, Verdict};
+    use crate::domain::{CallId, RecordingId};
 
     #[test]
     fn what_was_set_aside_is_heard_as_its_question_says() {
@@ -247,20 +247,7 @@ mod tests {
         assert_eq!(way_of(&kept, None), Some((survey.languages[0].to_string(), grammar, own)));
         assert_eq!(way(&kept, None, None), None, "nothing is known of it");
 
-        let new = Hearing {
-            grammar: String::new(),
-            language: "en".parse().unwrap(),
-            model: String::new(),
-            words: Vec::new(),
-            meaning: None,
-            verdict: Verdict::NoMatch,
-            confidence_pm: 0,
-            start_ms: 0,
-            end_ms: 0,
-            decided_ms: 0,
-            level_dbfs: 0,
-            noise_dbfs: 0,
-        };
+        let new = Hearing::of_silence("", "en".parse().unwrap(), String::new());
         let readings = vec![(&kept, new.clone()), (&kept, new.clone()), (&kept, new)];
         let text = calls(&readings, 2);
         assert_eq!(

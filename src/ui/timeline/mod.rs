@@ -150,7 +150,7 @@ fn heard(tr: Tongue, confirming: bool, hearing: &Hearing) -> (Who, String, Strin
     let text = match hearing.verdict {
         Verdict::NoMatch if !words.contains(char::is_alphabetic) => tr.t("story-not-understood"),
         Verdict::NoMatch => tr.x("story-misheard", words),
-        Verdict::Confirm | Verdict::Accept => match hearing.asks_back().filter(|_| !confirming) {
+        Verdict::Confirm | Verdict::Accept => match hearing.asks_back(confirming) {
             Some(Meaning::Answer(value)) => tr.xy("story-unsure", words, answer(tr, value)),
             Some(wish) => tr.xy("story-unsure", words, tr.t(&format!("wish-{}", meant(wish)))),
             None => tr.x("story-said", words),

@@ -13,16 +13,7 @@ use aftercall::speech::installed::installed;
 use aftercall::speech::pool::Phase;
 use aftercall::speech::{Installed, Pool, Recognisers, Urgency, Utterance, Vocabulary, Words};
 
-use crate::harness::{PATIENCE, repository, skipped};
-
-/// The library, where this machine has it; `make test` gets it.
-fn library() -> Option<PathBuf> {
-    let library = repository("var/speech/libvosk.so");
-    if !library.is_file() {
-        skipped(&format!("there is no {}; deploy/get-libvosk.sh gets it", library.display()));
-    }
-    library.is_file().then_some(library)
-}
+use crate::harness::{PATIENCE, library, repository, skipped};
 
 fn shipped_models() -> SpeechModels {
     let config = repository("config/aftercall.toml");
