@@ -1,7 +1,9 @@
 //! What offer and answer agreed on: `sip` fills it in, `media` obeys it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// An audio codec that we speak.
@@ -86,10 +88,16 @@ pub struct AgreedStream {
     pub payload_type: u8,
     /// The agreed key events; `None` means that keys can only come in-band or by INFO.
     pub telephone_event: Option<TelephoneEvent>,
+    /// Other payload types that the far end itself maps to telephone-event. Some softphones that offer two send on the
+    /// other one, and the number can mean nothing else in this call.
+    pub other_events: Vec<TelephoneEvent>,
     /// Packet length that we send, in ms: 10-60.
     pub ptime_ms: u8,
     /// Where the far end said it listens. Symmetric RTP may move it.
     pub remote: SocketAddr,
+    /// Networks whose packets may be taken for the far end's when they come from another address than `remote`: the
+    /// signalling peer's host and the trunk's media networks.
+    pub learnable: Arc<[IpNet]>,
     /// Where the far end wants RTCP (RFC 3605), by default the RTP port plus one; `None` when RTCP shares the RTP port.
     pub remote_rtcp: Option<SocketAddr>,
     /// Which way audio flows.

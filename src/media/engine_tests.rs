@@ -18,8 +18,10 @@ fn stream(remote: SocketAddr) -> AgreedStream {
         codec: Codec::Pcmu,
         payload_type: 0,
         telephone_event: Some(TelephoneEvent { payload_type: 101, clock_hz: 8000 }),
+        other_events: Vec::new(),
         ptime_ms: 20,
         remote,
+        learnable: std::sync::Arc::default(),
         remote_rtcp: None,
         direction: Direction::SendRecv,
     }

@@ -20,10 +20,10 @@ use super::jitter::{Arrival, Receiver};
 use super::keys::KeyMerge;
 use super::player::{Play, Player};
 use super::rtcp::{RTCP_MAX, Reporter, WallClock};
-use super::rtp::{HEADER_LEN, PAYLOAD_MAX, RtpPacket, is_rtcp};
+use super::rtp::{HEADER_LEN, PAYLOAD_MAX, RtpHeader, RtpPacket, is_rtcp};
 use super::source::{SourceLock, Standing};
 use super::talk::TalkChange;
-use super::telephone_event::{EventReceiver, Meaning};
+use super::telephone_event::{EventReceiver, Meaning, Stamp};
 use super::{DeadMedia, LegEvent};
 use crate::config::{InBand, MediaConfig};
 use crate::domain::{AgreedStream, AudioFrame, CallStats, Codec, Digit, KeyPath};
@@ -35,6 +35,9 @@ const _: () = assert!(RTCP_MAX <= PACKET_MAX);
 /// Events kept for an owner who does not take them. Talk is dropped from a quarter of it on; a key beyond it is
 /// dropped too: nobody presses 64 keys in the time that a task may be late.
 const EVENTS_MAX: usize = 64;
+
+/// A far end that only listens sends reports at most. So many times the usual silence says that it is gone.
+const ONE_WAY_TIMES: u32 = 4;
 
 /// The rules of all legs, from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +95,7 @@ pub struct LegCore {
     rtcp_source: Option<SocketAddr>,
     wall: WallClock,
     random: SmallRng,
-    /// Since when silence counts, and whether it has been reported; `None` while nothing need come.
+    /// Since when silence counts, and whether it has been reported; `None` on hold, when nothing need come.
     silent_since: Option<(Instant, bool)>,
     heard: bool,
     /// Key packets under another source than the audio's.
@@ -143,10 +146,10 @@ impl LegCore {
     pub fn connect(&mut self, stream: AgreedStream, now: Instant) {
         let lock = match self.stream.take() {
             Some((_, mut lock)) => {
-                lock.signal(stream.remote);
+                lock.signal(stream.remote, &stream.learnable);
                 lock
             }
-            None => SourceLock::new(stream.remote),
+            None => SourceLock::new(stream.remote, &stream.learnable),
         };
         let in_band = match self.rules.in_band {
             InBand::Auto => stream.telephone_event.is_none(),
@@ -154,7 +157,7 @@ impl LegCore {
             InBand::Never => false,
         };
         self.ear.listen_for_tones(in_band);
-        self.silent_since = stream.direction.receives().then_some((now, false));
+        self.silent_since = stream.direction.sends().then_some((now, false));
         self.sending.due.get_or_insert(now);
         if self.report_due.is_none() {
             self.schedule_report(now);
@@ -185,6 +188,7 @@ impl LegCore {
 
     /// A key on a path outside the audio.
     pub fn press(&mut self, digit: Digit, path: KeyPath, now: Instant) {
+        self.shows_life(now);
         if self.keys.handle_press(digit, path, now) {
             self.push(LegEvent::Key { digit, path, at: now });
         }
@@ -208,15 +212,13 @@ impl LegCore {
                 return;
             }
         }
-        if let Some(silence) = &mut self.silent_since {
-            *silence = (now, false);
-        }
         let meaning = Payload::of(&packet.header, stream);
+        self.shows_life(now);
         if !std::mem::replace(&mut self.heard, true) {
             self.push(LegEvent::Heard);
         }
         match meaning {
-            Payload::KeyEvent => self.handle_key_event(&packet, now),
+            Payload::KeyEvent { clock_hz } => self.handle_key_event(&packet, clock_hz, now),
             Payload::Audio(codec) => {
                 if self.receiver.handle_packet(&packet.header, Some(packet.payload), now) == Arrival::InOrder
                 {
@@ -228,6 +230,13 @@ impl LegCore {
                 self.receiver.handle_packet(&packet.header, None, now);
                 self.handle_kept(now);
             }
+        }
+    }
+
+    /// The far end is there: by a packet of its own, a report or a key.
+    pub(super) fn shows_life(&mut self, now: Instant) {
+        if let Some(silence) = &mut self.silent_since {
+            *silence = (now, false);
         }
     }
 
@@ -286,7 +295,7 @@ impl LegCore {
         self.stream.as_ref().map_or(20, |(stream, _)| ptime_ms(stream))
     }
 
-    fn handle_key_event(&mut self, packet: &RtpPacket<'_>, now: Instant) {
+    fn handle_key_event(&mut self, packet: &RtpPacket<'_>, clock_hz: u32, now: Instant) {
         // Some senders give their keys a source of their own: that must not throw the audio's order away.
         if self.receiver.ssrc().is_none_or(|ssrc| ssrc == packet.header.ssrc) {
             self.receiver.handle_packet(&packet.header, None, now);
@@ -295,21 +304,17 @@ impl LegCore {
         }
         self.ear.handle_key(now);
         let (keys, events) = (&mut self.keys, &mut self.events);
-        let header = &packet.header;
-        self.key_events.handle_payload(
-            header.ssrc,
-            header.timestamp,
-            packet.payload,
-            |meaning| match meaning {
-                Meaning::Pressed(digit) => {
-                    let path = KeyPath::Rfc4733;
-                    if keys.handle_press(digit, path, now) && events.len() < EVENTS_MAX {
-                        events.push_back(LegEvent::Key { digit, path, at: now });
-                    }
+        let RtpHeader { ssrc, sequence, marker, timestamp, .. } = packet.header;
+        let stamp = Stamp { ssrc, sequence, marker, timestamp, ticks_per_ms: clock_hz / 1000, at: now };
+        self.key_events.handle_payload(stamp, packet.payload, |meaning| match meaning {
+            Meaning::Pressed(digit) => {
+                let path = KeyPath::Rfc4733;
+                if keys.handle_press(digit, path, now) && events.len() < EVENTS_MAX {
+                    events.push_back(LegEvent::Key { digit, path, at: now });
                 }
-                Meaning::Known(digit) => keys.handle_held(digit, KeyPath::Rfc4733, now),
-            },
-        );
+            }
+            Meaning::Known(digit) => keys.handle_held(digit, KeyPath::Rfc4733, now),
+        });
         self.handle_kept(now);
     }
 
@@ -337,7 +342,12 @@ impl LegCore {
 
     fn dead_at(&self) -> Option<Instant> {
         let (since, reported) = self.silent_since?;
-        let limit = if self.heard { self.rules.dead_after } else { self.rules.start_silence };
+        let one_way = self.stream.as_ref().is_some_and(|(stream, _)| !stream.direction.receives());
+        let limit = match (one_way, self.heard) {
+            (true, _) => self.rules.dead_after * ONE_WAY_TIMES,
+            (false, true) => self.rules.dead_after,
+            (false, false) => self.rules.start_silence,
+        };
         (!reported).then(|| since + limit)
     }
 

@@ -22,8 +22,10 @@ fn stream() -> AgreedStream {
         codec: Codec::Pcma,
         payload_type: 8,
         telephone_event: Some(TelephoneEvent { payload_type: 101, clock_hz: 8000 }),
+        other_events: Vec::new(),
         ptime_ms: 20,
         remote: far(),
+        learnable: std::sync::Arc::default(),
         remote_rtcp: Some(SocketAddr::from(([192, 0, 2, 7], 4001))),
         direction: Direction::SendRecv,
     }

@@ -157,10 +157,12 @@ impl Reporter {
         )
     }
 
-    /// Reads a compound packet of the far end. What is not RTCP is passed over.
-    pub fn handle_packet(&mut self, datagram: &[u8], our_ssrc: u32, now: Instant) {
-        let Ok(compound) = Compound::parse(datagram) else { return };
+    /// Reads a compound packet of the far end. False for what is not RTCP.
+    pub fn handle_packet(&mut self, datagram: &[u8], our_ssrc: u32, now: Instant) -> bool {
+        let Ok(compound) = Compound::parse(datagram) else { return false };
+        let mut any = false;
         for packet in compound.flatten() {
+            any = true;
             match packet {
                 Packet::Sr(report) => {
                     self.last_report = Some(((report.ntp_timestamp() >> 16) as u32, now));
@@ -172,6 +174,7 @@ impl Reporter {
                 _ => {}
             }
         }
+        any
     }
 
     fn handle_block(&mut self, block: &ReportBlock<'_>, our_ssrc: u32) {

@@ -1,10 +1,15 @@
 //! Whom to listen to and where to send: symmetric RTP with a source lock.
 //!
 //! The address that SIP gave is trusted at once. Behind NAT packets come from elsewhere: then the first address that
-//! shows a coherent stream is learnt, and from there on packets of all others are strangers'. Only SIP (a re-INVITE
-//! or UPDATE with a new address), or the address that SIP gave, can move the lock.
+//! shows a coherent stream is learnt, and from there on packets of all others are strangers'. Only an address of the
+//! peer's host, of the signalled host or of the trunk's media networks can be learnt: a stranger who sends over the
+//! whole port range must not become the far end of a call whose own audio has not come yet. Only SIP (a re-INVITE or
+//! UPDATE with a new address), or the address that SIP gave, can move the lock.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use super::rtp::RtpHeader;
 
@@ -36,24 +41,30 @@ struct Candidate {
 #[derive(Debug)]
 pub struct SourceLock {
     signalled: SocketAddr,
+    learnable: Arc<[IpNet]>,
     locked: Option<SocketAddr>,
     former: Option<SocketAddr>,
     candidate: Option<Candidate>,
 }
 
 impl SourceLock {
-    /// Expects a far end at the signalled address.
+    /// Expects a far end at the signalled address, or else in one of these networks.
     #[must_use]
-    pub fn new(signalled: SocketAddr) -> Self {
-        Self { signalled, locked: None, former: None, candidate: None }
+    pub fn new(signalled: SocketAddr, learnable: &Arc<[IpNet]>) -> Self {
+        Self { signalled, learnable: Arc::clone(learnable), locked: None, former: None, candidate: None }
     }
 
     /// SIP gave an address again. A new one opens the lock; the same one leaves it alone.
-    pub fn signal(&mut self, address: SocketAddr) {
+    pub fn signal(&mut self, address: SocketAddr, learnable: &Arc<[IpNet]>) {
+        self.learnable = Arc::clone(learnable);
         if address != self.signalled {
             self.former = self.locked.or(Some(self.signalled));
-            *self = Self { former: self.former, ..Self::new(address) };
+            *self = Self { former: self.former, ..Self::new(address, learnable) };
         }
+    }
+
+    fn may_learn(&self, ip: IpAddr) -> bool {
+        ip == self.signalled.ip() || self.learnable.iter().any(|net| net.contains(&ip.to_canonical()))
     }
 
     /// Judges one well-formed packet.
@@ -66,7 +77,7 @@ impl SourceLock {
             self.candidate = None;
             return Standing::Ours;
         }
-        if self.locked.is_some() {
+        if self.locked.is_some() || !self.may_learn(from.ip()) {
             return Standing::Stranger;
         }
         let proof = match self.candidate {
@@ -128,17 +139,17 @@ mod tests {
 
     #[test]
     fn the_signalled_address_counts_at_once() {
-        let mut lock = SourceLock::new(at(4000));
+        let mut lock = SourceLock::new(at(4000), &Arc::default());
         assert_eq!(lock.judge(at(4000), &packet(1)), Standing::Ours);
         assert_eq!(lock.judge(at(5000), &packet(2)), Standing::Stranger);
         assert_eq!((lock.target(), lock.settled()), (at(4000), Some(at(4000))));
-        lock.signal(at(6000));
+        lock.signal(at(6000), &Arc::default());
         assert_eq!(lock.settled(), None);
     }
 
     #[test]
     fn another_address_is_learnt_from_three_packets_in_sequence() {
-        let mut lock = SourceLock::new(at(4000));
+        let mut lock = SourceLock::new(at(4000), &Arc::default());
         assert_eq!(lock.judge(at(5000), &packet(1)), Standing::Candidate);
         assert_eq!(lock.judge(at(5000), &packet(900)), Standing::Candidate, "not in sequence");
         assert_eq!(lock.judge(at(5000), &packet(901)), Standing::Candidate);
@@ -151,15 +162,27 @@ mod tests {
 
     #[test]
     fn a_re_invite_moves_the_lock_and_the_old_address_does_not_win_it_back() {
-        let mut lock = SourceLock::new(at(4000));
+        let mut lock = SourceLock::new(at(4000), &Arc::default());
         lock.judge(at(4000), &packet(1));
-        lock.signal(at(4000));
+        lock.signal(at(4000), &Arc::default());
         assert_eq!(lock.judge(at(5000), &packet(1)), Standing::Stranger, "the same address changes nothing");
-        lock.signal(at(6000));
+        lock.signal(at(6000), &Arc::default());
         for sequence in 2..20 {
             assert_ne!(lock.judge(at(4000), &packet(sequence)), Standing::Ours);
         }
         assert_eq!(lock.judge(at(6000), &packet(20)), Standing::Ours);
         assert_eq!(lock.judge(at(4000), &packet(21)), Standing::Stranger);
+    }
+
+    #[test]
+    fn a_stranger_is_never_learnt() {
+        let mut lock = SourceLock::new(at(4000), &vec!["198.51.100.0/24".parse().unwrap()].into());
+        let stranger = SocketAddr::from(([203, 0, 113, 5], 4000));
+        for sequence in 0..200 {
+            assert_eq!(lock.judge(stranger, &packet(sequence)), Standing::Stranger);
+        }
+        let relay = SocketAddr::from(([198, 51, 100, 9], 7000));
+        let learnt = (0..3).map(|sequence| lock.judge(relay, &packet(sequence))).last();
+        assert_eq!((learnt, lock.target()), (Some(Standing::Ours), relay));
     }
 }

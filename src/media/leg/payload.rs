@@ -7,7 +7,10 @@ use crate::media::rtp::RtpHeader;
 /// What a packet carries.
 pub(super) enum Payload {
     Audio(Codec),
-    KeyEvent,
+    /// Key events, with the clock of their durations.
+    KeyEvent {
+        clock_hz: u32,
+    },
     /// Comfort noise, or a format that was never agreed: alive, but nothing to hear.
     Other,
 }
@@ -15,8 +18,9 @@ pub(super) enum Payload {
 impl Payload {
     pub(super) fn of(header: &RtpHeader, stream: &AgreedStream) -> Self {
         let payload_type = header.payload_type;
-        if stream.telephone_event.is_some_and(|event| event.payload_type == payload_type) {
-            return Self::KeyEvent;
+        let mut events = stream.telephone_event.iter().chain(stream.other_events.iter());
+        if let Some(event) = events.find(|event| event.payload_type == payload_type) {
+            return Self::KeyEvent { clock_hz: event.clock_hz };
         }
         codec_of(payload_type, stream).map_or(Self::Other, Self::Audio)
     }

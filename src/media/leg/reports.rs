@@ -19,8 +19,12 @@ impl LegCore {
             self.strangers = self.strangers.saturating_add(1);
             return;
         }
+        if !self.reporter.handle_packet(datagram, self.sending.ssrc, now) {
+            self.malformed = self.malformed.saturating_add(1);
+            return;
+        }
         self.rtcp_source = Some(from);
-        self.reporter.handle_packet(datagram, self.sending.ssrc, now);
+        self.shows_life(now);
     }
 
     /// Says goodbye by RTCP, if there is anyone to say it to.
