@@ -15,8 +15,8 @@ use super::{Shared, goodbye, perform, tell};
 use crate::config::Live;
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
-    CallContext, CallId, CallStats, CallerHash, CallerNumber, Codec, Decision, Disposition, Entry, Fact,
-    FailReason, Progress, StoredContext,
+    AgreedStream, CallContext, CallId, CallStats, CallerHash, CallerNumber, Codec, Decision, Disposition,
+    Entry, Fact, FailReason, Progress, StoredContext,
 };
 use crate::media::{Leg, LegEvent};
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
@@ -166,9 +166,6 @@ async fn hold(
         parts.sip.send(incoming.key, SipCommand::Reject { code: 503 }).await;
         return;
     }
-    if let (Some(leg), Some(stream)) = (&leg, &incoming.stream) {
-        leg.connect(stream.clone());
-    }
     let port = leg.as_ref().map_or(NO_MEDIA_PORT, Leg::port);
     parts.sip.send(incoming.key, SipCommand::Answer { port }).await;
     let (language, live) = (incoming.context.language.clone(), parts.live.load_full());
@@ -189,6 +186,7 @@ async fn hold(
         caller: incoming.context.caller.clone(),
         dialogue: Dialogue::new(survey, language.as_ref()).with_ears(ears),
         leg,
+        agreed: incoming.stream.clone(),
         prompts: Arc::clone(&live.prompts),
         grammars: Arc::clone(&live.grammars),
         ears: None,
@@ -197,6 +195,7 @@ async fn hold(
         leg_events,
         sip_events: events,
         outcome: None,
+        held_at_start: false,
         sip_over: false,
         running,
     };
@@ -228,6 +227,9 @@ pub(super) struct Driver<'a> {
     pub caller: Option<CallerNumber>,
     pub dialogue: Dialogue,
     pub leg: Option<Leg>,
+    /// The stream that was agreed on, until the far end has shown by its ACK that it asked for it: before that nothing
+    /// is sent, since a forged request could name anybody.
+    agreed: Option<AgreedStream>,
     pub prompts: Arc<crate::prompts::Library>,
     pub grammars: Arc<crate::speech::grammar::Grammars>,
     pub ears: Option<Ears>,
@@ -238,6 +240,8 @@ pub(super) struct Driver<'a> {
     leg_events: mpsc::Receiver<LegEvent>,
     sip_events: mpsc::Receiver<SipEvent>,
     pub outcome: Option<Outcome>,
+    /// The call came on hold.
+    held_at_start: bool,
     sip_over: bool,
     running: live::Entry,
 }
@@ -264,6 +268,9 @@ impl Driver<'_> {
             if let Some(event) = event {
                 self.handle(event).await;
             }
+            if std::mem::take(&mut self.held_at_start) {
+                self.handle(Event::Held(true)).await;
+            }
         }
     }
 
@@ -287,13 +294,15 @@ impl Driver<'_> {
 
     fn on_sip(&mut self, event: Option<SipEvent>) -> Option<Event> {
         match event {
-            Some(SipEvent::Confirmed) => Some(Event::Answered),
-            Some(SipEvent::Stream(stream)) => {
-                let held = !stream.direction.sends();
-                if let Some(leg) = &self.leg {
-                    leg.connect(stream);
+            Some(SipEvent::Confirmed) => {
+                if let Some(stream) = self.agreed.take() {
+                    self.held_at_start = self.connect(stream);
                 }
-                Some(Event::Held(held))
+                Some(Event::Answered)
+            }
+            Some(SipEvent::Stream(stream)) => {
+                self.agreed = None;
+                Some(Event::Held(self.connect(stream)))
             }
             Some(SipEvent::Key(digit)) => {
                 if let Some(leg) = &self.leg {
@@ -317,6 +326,15 @@ impl Driver<'_> {
                 Some(Event::Failed(FailReason::Transport))
             }
         }
+    }
+
+    /// Media as agreed from now on. Whether the far end does not listen.
+    fn connect(&self, stream: AgreedStream) -> bool {
+        let held = !stream.direction.sends();
+        if let Some(leg) = &self.leg {
+            leg.connect(stream);
+        }
+        held
     }
 
     fn on_leg(&mut self, event: LegEvent) -> Option<Event> {

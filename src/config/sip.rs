@@ -18,6 +18,9 @@ use crate::sip::SourceExpr;
 pub struct SipConfig {
     /// Calls that may be up or being set up at once, over all trunks: 1-100000.
     pub calls_max: usize,
+    /// Answered calls of one address whose ACK has not come yet: 1-100000. More are refused with 503, for nobody may
+    /// have asked for them: a forged source never sends an ACK.
+    pub unconfirmed_max: usize,
     /// RFC 3261 T1, the round-trip estimate that all retransmission starts from: 50 ms - 2 s.
     #[serde(with = "humantime_serde")]
     pub t1: Duration,
@@ -38,6 +41,8 @@ pub struct SipConfig {
     pub session_timers: bool,
     /// TCP connections at once: 1-10000.
     pub connections_max: usize,
+    /// TCP connections of one address at once: 1-10000.
+    pub connections_per_source: usize,
     /// A TCP connection without traffic and without calls is closed after this long.
     #[serde(with = "humantime_serde")]
     pub connection_idle: Duration,
@@ -53,6 +58,7 @@ impl Default for SipConfig {
     fn default() -> Self {
         Self {
             calls_max: 2000,
+            unconfirmed_max: 500,
             t1: Duration::from_millis(500),
             source_rate: 200,
             source_burst: 400,
@@ -61,6 +67,7 @@ impl Default for SipConfig {
             session_min: Duration::from_secs(90),
             session_timers: true,
             connections_max: 256,
+            connections_per_source: 64,
             connection_idle: Duration::from_secs(300),
             codecs: Codec::ALL.to_vec(),
             server_name: "Aftercall".into(),
@@ -77,6 +84,9 @@ impl Checked for SipConfig {
         within("t1", (50..=2000).contains(&t1), "must lie between 50 ms and 2 s")?;
         within("session_min", self.session_min.as_secs() >= 90, "must be at least 90 s (RFC 4028 §5)")?;
         within("connections_max", (1..=10_000).contains(&self.connections_max), "must lie in 1-10000")?;
+        let each = (1..=10_000).contains(&self.connections_per_source);
+        within("connections_per_source", each, "must lie in 1-10000")?;
+        within("unconfirmed_max", (1..=100_000).contains(&self.unconfirmed_max), "must lie in 1-100000")?;
         within("codecs", !self.codecs.is_empty(), "names no codec")?;
         within("source_burst", self.source_rate == 0 || self.source_burst > 0, "must be above 0")?;
         within("retry_after_max", (2..=3600).contains(&self.retry_after_max), "must lie in 2-3600")
@@ -134,6 +144,10 @@ pub struct TrunkConfig {
     pub name: TrunkId,
     /// Networks whose requests are this trunk's. The longest match over all trunks wins.
     pub sources: Vec<IpNet>,
+    /// Networks, beside the sources, that this trunk's media may come from and go to: media servers, or phones that
+    /// speak to us directly. Media addresses outside of both are refused with 488.
+    #[serde(default)]
+    pub media_sources: Vec<IpNet>,
     /// Calls at once; none means the overall limit alone.
     pub calls_max: Option<usize>,
     /// Digest authentication (RFC 7616, RFC 8760); none means that the address is enough.

@@ -59,6 +59,39 @@ impl Buckets {
     }
 }
 
+/// What one call may send in its dialog: far more than a telephone does, and far less than a flood.
+#[derive(Debug)]
+pub(super) struct Measure {
+    requests: f64,
+    octets: f64,
+    at: Instant,
+}
+
+/// Requests at once, and in a second.
+const CALL_REQUESTS: (f64, f64) = (60.0, 20.0);
+/// Octets at once, and in a second.
+const CALL_OCTETS: (f64, f64) = (131_072.0, 32_768.0);
+
+impl Measure {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { requests: CALL_REQUESTS.0, octets: CALL_OCTETS.0, at: now }
+    }
+
+    /// Takes one request of so many octets, or says that it is too much.
+    pub(super) fn take(&mut self, octets: usize, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        self.requests = (self.requests + passed * CALL_REQUESTS.1).min(CALL_REQUESTS.0);
+        self.octets = (self.octets + passed * CALL_OCTETS.1).min(CALL_OCTETS.0);
+        if self.requests < 1.0 || self.octets < octets as f64 {
+            return false;
+        }
+        self.requests -= 1.0;
+        self.octets -= octets as f64;
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +128,16 @@ mod tests {
             buckets.take(IpAddr::from(i.to_be_bytes()), start);
         }
         assert!(buckets.sources.len() <= SOURCES_MAX);
+    }
+
+    #[test]
+    fn a_call_may_send_what_a_telephone_sends() {
+        let start = Instant::now();
+        let mut measure = Measure::new(start);
+        assert!((0..50).all(|_| measure.take(700, start)), "fifty keys at once");
+        let mut measure = Measure::new(start);
+        assert_eq!((0..4000).filter(|_| measure.take(60_000, start)).count(), 2);
+        let later = start + Duration::from_secs(10);
+        assert!(measure.take(700, later));
     }
 }

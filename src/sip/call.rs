@@ -1,5 +1,6 @@
 //! One call's signalling state.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use sipx_sip::rel::Numbering;
 use sipx_sip::session::Session;
 
 use super::CallKey;
+use super::admit::Measure;
 use super::dialog::Dialog;
 use super::offer::{Described, LocalMedia};
 use super::transactions::TxId;
@@ -61,6 +63,12 @@ pub(super) struct Call {
     /// The branch of the first INVITE, which tells a repeat from a merged request (RFC 3261 §8.2.2.2).
     pub first_branch: Bytes,
     pub first_cseq: u32,
+    /// The CSeq of the INVITE that was answered last: the ACK carries it, whatever came since (RFC 3261 §13.2.2.4).
+    pub invite_cseq: u32,
+    /// Whose place among the unconfirmed calls it takes, until its ACK comes.
+    pub unconfirmed: Option<IpAddr>,
+    /// What the far end may still send.
+    pub measure: Measure,
     /// The far end's description as last agreed, or as offered.
     pub described: Option<Box<Described>>,
     pub local: Option<LocalMedia>,

@@ -1,6 +1,6 @@
 //! Whether a request is one that we can act on; if not, its answer (RFC 3261 §8.2).
 
-use sipx_sip::headers::{ContentType, Require};
+use sipx_sip::headers::{Address, ContentType, Require};
 use sipx_sip::message::TypedHeader;
 use sipx_sip::validate::{Finding, validate_request};
 use sipx_sip::{HeaderName, Method, Request, Scheme};
@@ -8,9 +8,10 @@ use sipx_sip::{HeaderName, Method, Request, Scheme};
 /// Methods that we act on, as in `Allow`.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE";
 /// Bodies that we read, as in `Accept`.
-pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+pub(super) const ACCEPT: &str =
+    "application/sdp, application/dtmf-relay, application/dtmf, audio/telephone-event";
 /// Extensions that we know, as in `Supported`.
-pub(super) const SUPPORTED: &str = "100rel, timer";
+pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
 
 /// A refusal: status, reason phrase and the headers that explain it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,25 @@ pub(super) fn reason_phrase(code: u16) -> &'static str {
         _ => "Rejected",
     }
 }
+
+/// Whether a request is odd in a part that a strict parser refuses and nobody uses: a display name, a raw character in
+/// a user part, headers in the Request-URI.
+pub(super) fn is_odd(request: &Request) -> bool {
+    let headers = &request.headers;
+    let findings = validate_request(request);
+    let address = |f: &Finding| {
+        matches!(f, Finding::RequestUriHasHeaders | Finding::MalformedRequiredHeader("To" | "From"))
+    };
+    findings.iter().any(address)
+        || headers.typed_all::<sipx_sip::headers::ContactValue>().any(|contact| contact.is_err())
+        || IDENTITIES.iter().any(|name| {
+            let name = HeaderName::parse(&bytes::Bytes::from_static(name.as_bytes()));
+            headers.get_all(&name).any(|row| Address::parse_list(&row.value(), "address").is_err())
+        })
+}
+
+/// Headers whose addresses name a person.
+const IDENTITIES: [&str; 4] = ["P-Asserted-Identity", "Remote-Party-ID", "Diversion", "Referred-By"];
 
 /// Checks everything about a request that can be told without knowing any dialog.
 ///
@@ -129,6 +149,9 @@ fn check_body(request: &Request) -> Result<(), Refusal> {
     if encoded.is_some_and(|e| !e.value().eq_ignore_ascii_case(b"identity")) {
         return Err(Refusal::new(415).with("Accept-Encoding", "identity"));
     }
+    if request.method == Method::Info && request.body().len() > INFO_MAX {
+        return Err(Refusal::new(413));
+    }
     if !request.body().is_empty() && body_kind(request) == BodyKind::Unknown && !optional_body(request) {
         return Err(Refusal::new(415).with("Accept", ACCEPT));
     }
@@ -144,10 +167,22 @@ pub(super) enum BodyKind {
     None,
     Sdp,
     Multipart,
-    DtmfRelay,
-    Dtmf,
+    /// A key by INFO, under one of the many names of such a body.
+    Key,
     Unknown,
 }
+
+/// Content types of INFO that carry one key.
+const KEYS: [(&str, &str); 5] = [
+    ("application", "dtmf-relay"),
+    ("application", "dtmf"),
+    ("application", "vnd.nortelnetworks.digits"),
+    ("audio", "telephone-event"),
+    ("audio", "dtmf"),
+];
+
+/// The largest body of an INFO.
+const INFO_MAX: usize = 1024;
 
 /// Reads Content-Type. A body without one is taken for SDP where SDP belongs, as old callers send it.
 pub(super) fn body_kind(request: &Request) -> BodyKind {
@@ -155,14 +190,11 @@ pub(super) fn body_kind(request: &Request) -> BodyKind {
         return BodyKind::None;
     }
     let Some(header) = request.headers.get(&ContentType::NAME) else {
-        return if request.method == Method::Info { BodyKind::Unknown } else { BodyKind::Sdp };
+        return if request.method == Method::Info { BodyKind::Key } else { BodyKind::Sdp };
     };
     let Ok(kind) = ContentType::decode(&header.value()) else { return BodyKind::Unknown };
-    let info = request.method == Method::Info;
-    if kind.is("application", "dtmf-relay") && info {
-        BodyKind::DtmfRelay
-    } else if kind.is("application", "dtmf") && info {
-        BodyKind::Dtmf
+    if request.method == Method::Info && KEYS.iter().any(|(kind_of, name)| kind.is(kind_of, name)) {
+        BodyKind::Key
     } else if kind.is("application", "sdp") {
         BodyKind::Sdp
     } else if kind.is("multipart", "mixed") || kind.is("multipart", "related") {
@@ -255,6 +287,7 @@ mod tests {
         assert_eq!(code("INVITE", "sip:x@y", "Content-Encoding: gzip\r\n", "x"), 415);
         assert_eq!(code("INVITE", "sip:x@y", "Accept: text/plain\r\n", ""), 406);
         assert_eq!(code("INVITE", "sip:x@y", "Contact: \"J\" <sip:j@x>;;;;\r\n", ""), 400);
+        assert_eq!(code("INFO", "sip:x@y", "", &"x".repeat(2000)), 413);
         assert_eq!(code("INFO", "sip:x@y", "Content-Type: application/dtmf-relay\r\n", "Signal=1"), 0);
     }
 

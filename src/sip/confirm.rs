@@ -18,17 +18,19 @@ impl Core {
         let Some(&key) = self.by_tag.get(tag) else { return };
         let Some(call) = self.calls.get_mut(&key) else { return };
         let cseq = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |c| c.sequence);
-        if call.repeat.is_none() || !call.dialog.owns(request) || cseq != call.dialog.remote_cseq {
+        if call.repeat.is_none() || !call.dialog.owns(request) || cseq != call.invite_cseq {
             return;
         }
         call.repeat = None;
         let first = call.phase == Phase::Answered;
+        let waited = call.unconfirmed.take();
         if call.phase != Phase::Ending {
             call.phase = Phase::Up;
         }
         if let Some(id) = call.invite.take() {
             self.transactions.remove(id);
         }
+        self.confirm(waited);
         if self.take_late_answer(key, request).is_err() {
             self.end_with_bye(key, 488, "no usable answer", Ended::NoCodec, now);
             return;
@@ -49,8 +51,11 @@ impl Core {
         if !std::mem::take(&mut call.answer_due) || (call.described.is_some() && request.body().is_empty()) {
             return Ok(());
         }
+        let (trunk, peer) = (call.trunk.clone(), call.dialog.flow.peer.ip());
         let sdp = check::session_description(request).ok_or(())?;
-        let described = offer::read(&sdp, &codecs, call.dialog.flow.peer.ip()).map_err(|_| ())?;
+        let reach = self.reach(&trunk, peer);
+        let described = offer::read(&sdp, &codecs, &reach).map_err(|_| ())?;
+        let Some(call) = self.calls.get_mut(&key) else { return Ok(()) };
         let stream = described.stream.clone();
         call.described = Some(Box::new(described));
         self.emit(key, SipEvent::Stream(stream));

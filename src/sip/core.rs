@@ -1,7 +1,8 @@
 //! The protocol without IO: tables, dispatch and time.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +19,10 @@ use super::admit::{Buckets, trunk_of};
 use super::call::Call;
 use super::check::{self, Refusal};
 use super::digest::Authenticator;
+use super::lenient;
+use super::offer::Reach;
 use super::raw::{self, TagSecret};
+use super::told::Told;
 use super::transactions::{CallTimer, Deadlines, Due, Transactions, TxId};
 use super::{CallKey, Ended, Flow, Incoming, SipCommand, SipEvent};
 use crate::config::{SipConfig, TrunkConfig, UnknownSource};
@@ -80,6 +84,10 @@ pub(super) struct Core {
     pub(super) by_tag: HashMap<String, CallKey>,
     pub(super) by_call_id: HashMap<Bytes, CallKey>,
     pub(super) per_trunk: HashMap<TrunkId, usize>,
+    /// Answered calls of each address whose ACK has not come.
+    pub(super) unconfirmed: HashMap<IpAddr, usize>,
+    /// When the refusal of an offer was last told, by trunk.
+    pub(super) told: HashMap<TrunkId, Told>,
     pub(super) deadlines: Deadlines,
     ended: (HashMap<u64, Instant>, VecDeque<(Instant, u64)>),
     transmits: VecDeque<Transmit>,
@@ -102,6 +110,8 @@ impl Core {
             by_tag: HashMap::new(),
             by_call_id: HashMap::new(),
             per_trunk: HashMap::new(),
+            unconfirmed: HashMap::new(),
+            told: HashMap::new(),
             deadlines: Deadlines::default(),
             ended: (HashMap::new(), VecDeque::new()),
             transmits: VecDeque::new(),
@@ -166,7 +176,7 @@ impl Core {
             }
             return;
         };
-        match parse_datagram(packet.bytes.clone(), &self.limits) {
+        match self.read(&packet.bytes) {
             Ok(Message::Request(mut request)) => {
                 self.mark_source(&mut request, &packet);
                 self.handle_request(packet, request, trunk, now);
@@ -179,6 +189,30 @@ impl Core {
                     self.refuse(&packet, &Refusal::new(code));
                 }
             }
+        }
+    }
+
+    /// Parses a message. One that a strict parser refuses, or that is odd in a part that nobody uses, is mended first.
+    fn read(&self, bytes: &Bytes) -> Result<Message, ParseError> {
+        let strict = parse_datagram(bytes.clone(), &self.limits);
+        let odd = match &strict {
+            Ok(Message::Request(request)) => check::is_odd(request),
+            Ok(Message::Response(_)) => false,
+            Err(_) => true,
+        };
+        if odd && let Cow::Owned(mended) = lenient::message(bytes) {
+            let mended = parse_datagram(mended.into(), &self.limits);
+            return if mended.is_ok() { mended } else { strict };
+        }
+        strict
+    }
+
+    /// A message on a stream whose end cannot be found: only its head is answered.
+    pub(super) fn handle_broken(&mut self, packet: &Packet, code: u16, now: Instant) {
+        let known = trunk_of(&self.settings.trunks, packet.flow.peer.ip()).is_some();
+        counter!("aftercall_sip_malformed_total").increment(1);
+        if known && self.buckets.take(packet.flow.peer.ip(), now) {
+            self.refuse(packet, &Refusal::new(code));
         }
     }
 
@@ -205,6 +239,12 @@ impl Core {
         let in_dialog =
             request.headers.typed::<To>().and_then(Result::ok).and_then(|to| to.0.tag().map(tag_text));
         let outside = in_dialog.is_none() && !matches!(request.method, Method::Ack | Method::Cancel);
+        if let Some(tag) = in_dialog.as_ref()
+            && !self.may_go_on(tag, packet.bytes.len(), now)
+        {
+            counter!("aftercall_sip_rate_limited_total").increment(1);
+            return;
+        }
         if outside && !self.buckets.take(packet.flow.peer.ip(), now) {
             counter!("aftercall_sip_rate_limited_total").increment(1);
             if request.method == Method::Invite {
@@ -227,6 +267,12 @@ impl Core {
             (Method::Options, None) => self.answer_options(&packet),
             (_, None) => self.refuse(&packet, &Refusal::new(481)),
         }
+    }
+
+    /// Whether a call may send one more request. What is over its measure is dropped, as if it had been lost.
+    fn may_go_on(&mut self, tag: &str, octets: usize, now: Instant) -> bool {
+        let call = self.by_tag.get(tag).and_then(|key| self.calls.get_mut(key));
+        call.is_none_or(|call| call.measure.take(octets, now))
     }
 
     fn handle_response(&mut self, response: Response, now: Instant) {
@@ -353,6 +399,7 @@ impl Core {
         if self.by_call_id.get(&call.dialog.call_id) == Some(&key) {
             self.by_call_id.remove(&call.dialog.call_id);
         }
+        self.confirm(call.unconfirmed);
         if let Some(count) = self.per_trunk.get_mut(&call.trunk) {
             *count = count.saturating_sub(1);
         }
@@ -360,6 +407,31 @@ impl Core {
         let until = now + self.settings.sip.t1 * 64;
         self.ended.0.insert(mark, until);
         self.ended.1.push_back((until, mark));
+    }
+
+    /// A call that waited for its ACK does so no more.
+    pub(super) fn confirm(&mut self, waiting: Option<IpAddr>) {
+        let Some(peer) = waiting else { return };
+        if let Some(count) = self.unconfirmed.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.unconfirmed.remove(&peer);
+            }
+        }
+    }
+
+    /// A call was answered, and waits for its ACK (or its PRACK) from now on.
+    pub(super) fn await_ack(&mut self, key: CallKey) {
+        if let Some(call) = self.calls.get_mut(&key).filter(|call| call.unconfirmed.is_none()) {
+            let peer = call.dialog.flow.peer.ip();
+            call.unconfirmed = Some(peer);
+            *self.unconfirmed.entry(peer).or_default() += 1;
+        }
+    }
+
+    /// From where the media of a call on this trunk may come.
+    pub(super) fn reach(&self, trunk: &TrunkId, peer: IpAddr) -> Reach {
+        Reach::new(peer, self.settings.trunks.iter().find(|config| config.name == *trunk))
     }
 
     /// Whether this INVITE is a late repeat of one whose call is over.

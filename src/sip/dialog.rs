@@ -1,13 +1,16 @@
 //! A dialog as its callee sees it (RFC 3261 §12): tags, targets, route set and sequence numbers.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use ipnet::IpNet;
 use sipx_sip::error::BuildError;
 use sipx_sip::headers::{Address, CSeq, Contact, RecordRoute};
 use sipx_sip::{HeaderName, Method, Request, RequestBuilder, Uri};
 
 use super::Flow;
+use super::offer::is_private;
 use crate::config::Transport;
 use crate::domain::DialogTrace;
 
@@ -30,6 +33,8 @@ pub(super) struct Dialog {
     /// The address of ours that the peer knows.
     pub advertised: SocketAddr,
     behind_nat: bool,
+    /// The networks of the call's trunk: requests of ours go nowhere else.
+    networks: Arc<[IpNet]>,
 }
 
 impl Dialog {
@@ -39,6 +44,7 @@ impl Dialog {
         flow: Flow,
         advertised: SocketAddr,
         local_tag: String,
+        networks: Arc<[IpNet]>,
     ) -> Option<Self> {
         let value = |name| request.headers.value(name).map(|v| Bytes::from(v.into_owned()));
         let remote = value(&HeaderName::From)?;
@@ -59,6 +65,7 @@ impl Dialog {
             remote_cseq: request.headers.typed::<CSeq>()?.ok()?.sequence,
             flow,
             advertised,
+            networks,
         })
     }
 
@@ -126,7 +133,8 @@ impl Dialog {
     }
 
     /// Where a request of this dialog is sent: the first route, else the target; the address that we saw where those
-    /// name a host we cannot reach (no DNS here) or one behind a NAT.
+    /// name a host we cannot reach (no DNS here), one behind a NAT, or one that is not the trunk's. Whoever may call
+    /// may not have us connect to anybody.
     pub(super) fn next_hop(&self) -> Flow {
         let by_uri = |uri: &Uri| {
             let port = uri.port().unwrap_or(5060);
@@ -139,7 +147,11 @@ impl Dialog {
             None if self.behind_nat => None,
             None => by_uri(&self.target),
         };
-        Flow { peer: hop.unwrap_or(self.flow.peer), ..self.flow }
+        let of_trunk = |hop: &SocketAddr| {
+            let ip = hop.ip().to_canonical();
+            ip == self.flow.peer.ip().to_canonical() || self.networks.iter().any(|net| net.contains(&ip))
+        };
+        Flow { peer: hop.filter(of_trunk).unwrap_or(self.flow.peer), ..self.flow }
     }
 
     /// What is needed to end this dialog after a restart.
@@ -177,6 +189,7 @@ impl Dialog {
             flow,
             advertised,
             behind_nat: true,
+            networks: Arc::default(),
         })
     }
 }
@@ -206,11 +219,4 @@ fn behind_nat(request: &Request, target: &Uri, source: IpAddr) -> bool {
     let contact = target.host().and_then(literal);
     sent_by.is_some_and(|ip| ip.to_canonical() != source)
         || contact.is_some_and(|ip| is_private(ip) && !is_private(source))
-}
-
-fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }

@@ -44,12 +44,10 @@ pub(crate) fn fuzz_packet(data: &[u8]) {
 /// A session description, read and answered.
 pub(crate) fn fuzz_offer(data: &[u8]) {
     let peer = crate::fuzz::peer();
-    if let Ok(described) = offer::read(data, &Codec::ALL, peer.ip()) {
+    let reach = offer::Reach::new(peer.ip(), None);
+    if let Ok(described) = offer::read(data, &Codec::ALL, &reach) {
         let local = offer::LocalMedia { address: peer, session_id: 1, version: 1 };
         let answer = offer::answer(&described, local);
-        assert!(
-            offer::read(answer.as_bytes(), &Codec::ALL, peer.ip()).is_ok(),
-            "our own answer cannot be read"
-        );
+        assert!(offer::read(answer.as_bytes(), &Codec::ALL, &reach).is_ok(), "our own answer cannot be read");
     }
 }

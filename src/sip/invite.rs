@@ -7,16 +7,19 @@ use sipx_sip::headers::{Address, CSeq, Supported};
 use sipx_sip::rel::{self, Numbering};
 use sipx_sip::session::{self, MinSe, SessionExpires};
 use sipx_sip::{HeaderName, Method, Request, Response, ResponseBuilder, StatusCode};
+use tracing::warn;
 
+use super::admit::Measure;
 use super::call::{Call, Phase, Reliable, Repeat};
 use super::check::{self, ALLOW, Refusal, SUPPORTED, reason_phrase};
 use super::core::{Core, Event, Packet};
 use super::dialog::Dialog;
 use super::digest::Verdict;
-use super::offer::{self, Described, LocalMedia};
+use super::offer::{self, Described, LocalMedia, OfferError, Reach};
 use super::transactions::CallTimer;
 use super::{CallKey, Ended, Flow, Incoming, context, refuse};
 use crate::config::{Provisional, TrunkConfig};
+use crate::domain::TrunkId;
 
 /// RFC 3261 §13.3.1.4: the repeats of a 2xx slow down to this.
 const T2: Duration = Duration::from_secs(4);
@@ -44,12 +47,14 @@ impl Core {
             }
         };
         let tag = format!("{:016x}", rand::random::<u64>());
-        let Some(dialog) = Dialog::from_invite(&request, flow, packet.advertised, tag) else {
+        let Some(dialog) =
+            Dialog::from_invite(&request, flow, packet.advertised, tag, config.sources.as_slice().into())
+        else {
             self.refuse(&packet, &Refusal::new(400));
             return;
         };
         let key = self.name_call();
-        let Some((id, outputs)) = self.transactions.serve(request.clone(), flow, Some(key)) else {
+        let Some((id, outputs)) = self.transactions.serve(&request, flow, Some(key)) else {
             self.refuse(&packet, &Refusal::new(400));
             return;
         };
@@ -68,6 +73,9 @@ impl Core {
             invite: Some(id),
             first_branch: branch_of(&request),
             first_cseq: dialog.remote_cseq,
+            invite_cseq: dialog.remote_cseq,
+            unconfirmed: None,
+            measure: Measure::new(now),
             described,
             local: None,
             answer_due: false,
@@ -103,11 +111,13 @@ impl Core {
         let in_trunk = self.per_trunk.get(&config.name).copied().unwrap_or(0);
         let full = self.calls.len() >= settings.sip.calls_max
             || config.calls_max.is_some_and(|most| in_trunk >= most);
-        if full || self.closed.is_some() {
+        let source = packet.flow.peer.ip();
+        // Nobody may have asked for these calls: the source of a datagram can be forged, its ACK cannot.
+        let unconfirmed = self.unconfirmed.get(&source).copied().unwrap_or(0) >= settings.sip.unconfirmed_max;
+        if full || unconfirmed || self.closed.is_some() {
             counter!("aftercall_sip_busy_total").increment(1);
             return Err(self.busy());
         }
-        let source = packet.flow.peer.ip();
         if let (Some(auth), Some(password)) = (&config.auth, password.and_then(Option::as_ref))
             && let Verdict::Challenge(values) = self.authenticator.check(request, auth, password, source, now)
         {
@@ -116,9 +126,20 @@ impl Core {
         if let Some(refusal) = self.session_refusal(request) {
             return Err(refusal);
         }
-        let read = |sdp: bytes::Bytes| offer::read(&sdp, &settings.sip.codecs, source).map(Box::new);
+        let reach = Reach::new(source, Some(config));
+        let read = |sdp: bytes::Bytes| offer::read(&sdp, &settings.sip.codecs, &reach).map(Box::new);
         let described = check::session_description(request).map(read).transpose();
-        described.map_err(|error| Refusal::new(error.sip_status()))
+        described.map_err(|error| self.refuse_offer(&config.name, &error, now))
+    }
+
+    /// The refusal of an offer, with a warning that says why; once a minute and trunk the log says so too.
+    pub(super) fn refuse_offer(&mut self, trunk: &TrunkId, error: &OfferError, now: Instant) -> Refusal {
+        let (code, text) = error.warning();
+        let refusal = Refusal::new(error.sip_status());
+        if self.told.entry(trunk.clone()).or_default().may_tell(now) {
+            warn!(trunk = %trunk, "An offer was refused with {}: {text}", refusal.code);
+        }
+        refusal.with("Warning", format!("{code} aftercall \"{text}\""))
     }
 
     /// Repeats of an INVITE that we know are swallowed; the same INVITE by another way is merged: 482 (RFC 3261
@@ -231,6 +252,7 @@ impl Core {
             let repeat = Repeat { bytes, interval: t1, until: now + t1 * 64 };
             call.reliable = Some(Box::new(Reliable { numbering, repeat: Some(repeat) }));
             call.phase = Phase::Progressing;
+            self.await_ack(key);
             self.set_call_timer(key, CallTimer::Provisional, now + t1);
         }
         self.respond(id, response, now);
@@ -282,6 +304,7 @@ impl Core {
         call.phase = Phase::Answered;
         let bytes = sipx_sip::Message::Response(response.clone()).to_bytes();
         call.repeat = Some(Repeat { bytes, interval: t1, until: now + t1 * 64 });
+        self.await_ack(key);
         self.set_call_timer(key, CallTimer::Answer, now + t1);
         self.respond(id, response, now);
     }
@@ -328,14 +351,33 @@ impl Core {
         if now >= repeat.until {
             call.repeat = None;
             counter!("aftercall_sip_no_ack_total").increment(1);
-            // RFC 3261 §13.3.1.4: the dialog is confirmed all the same, and is ended.
-            self.end_with_bye(key, 408, "no ACK", Ended::NoAck, now);
+            self.give_up(key, now);
             return;
         }
         repeat.interval = (repeat.interval * 2).min(T2);
         let (bytes, next) = (repeat.bytes.clone(), (now + repeat.interval).min(repeat.until));
         self.transmit(flow, bytes);
         self.set_call_timer(key, CallTimer::Answer, next);
+    }
+
+    /// No ACK came. RFC 3261 §13.3.1.4: the dialog is confirmed all the same, and is ended. Where the far end has never
+    /// shown itself the BYE goes out once, for it may have asked for nothing.
+    fn give_up(&mut self, key: CallKey, now: Instant) {
+        let first = self.calls.get(&key).is_some_and(|call| call.unconfirmed.is_some());
+        if !first {
+            self.end_with_bye(key, 408, "no ACK", Ended::NoAck, now);
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let (cseq, flow) = (call.dialog.next_cseq(), call.dialog.next_hop());
+        if let Some(id) = call.invite.take() {
+            self.transactions.remove(id);
+        }
+        let bye = self.calls.get(&key).and_then(|call| self.bye(&call.dialog, cseq, 408, "no ACK"));
+        if let Some(bye) = bye {
+            self.transmit(flow, sipx_sip::Message::Request(bye).to_bytes());
+        }
+        self.finish(key, Ended::NoAck, now);
     }
 
     /// Timer: the reliable provisional response has no PRACK yet.

@@ -16,9 +16,11 @@ mod context;
 mod core;
 mod dialog;
 mod digest;
+mod framing;
 mod fuzz;
 mod indialog;
 mod invite;
+mod lenient;
 mod offer;
 mod outgoing;
 mod raw;
@@ -26,6 +28,7 @@ mod refuse;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod told;
 mod transactions;
 mod transport;
 

@@ -1,9 +1,13 @@
 //! Offer and answer (RFC 3264) over SDP (RFC 8866), for one audio stream.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use ipnet::IpNet;
 use sdp_types::{Media, Session};
 
+use super::lenient;
+use crate::config::TrunkConfig;
 use crate::domain::{AgreedStream, Codec, Direction, TelephoneEvent};
 
 /// Why a session description cannot be used.
@@ -12,12 +16,21 @@ pub enum OfferError {
     /// It does not parse.
     #[error("the session description is malformed")]
     Malformed,
-    /// It has no audio stream over plain RTP with an address to send to.
+    /// It has no audio stream with an address to send to.
     #[error("no usable audio stream")]
     NoAudio,
+    /// All its audio is over a transport that we do not speak.
+    #[error("no audio over plain RTP")]
+    NoTransport,
     /// None of its codecs is ours.
     #[error("no common codec")]
     NoCodec,
+    /// Its media address is of the other version of IP than its signalling.
+    #[error("the media address is not of the IP version in use")]
+    AddressFamily,
+    /// Its media address is none of the trunk's.
+    #[error("the media address lies outside the trunk's networks")]
+    MediaAddress,
 }
 
 impl OfferError {
@@ -26,7 +39,69 @@ impl OfferError {
     pub fn sip_status(&self) -> u16 {
         match self {
             Self::Malformed => 400,
-            Self::NoAudio | Self::NoCodec => 488,
+            _ => 488,
+        }
+    }
+
+    /// The warning that goes with it (RFC 3261 §20.43): its code, and what to do about it.
+    #[must_use]
+    pub fn warning(&self) -> (u16, &'static str) {
+        match self {
+            Self::Malformed => (399, "The session description cannot be read"),
+            Self::NoAudio => (304, "No audio stream is on offer"),
+            Self::NoTransport => {
+                (302, "Audio is on offer over an encrypted or unknown transport alone: offer RTP/AVP")
+            }
+            Self::NoCodec => (305, "No codec in common: offer PCMU, PCMA or G722"),
+            Self::AddressFamily => {
+                (301, "The media address is not of the IP version that the signalling uses")
+            }
+            Self::MediaAddress => {
+                (399, "The media address is outside the trunk's networks: add it to media_sources")
+            }
+        }
+    }
+}
+
+/// From where a trunk's media may come, and where it may be sent: else one request with a forged source would send
+/// audio to anybody.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    /// The host that the signalling comes from.
+    peer: IpAddr,
+    /// The trunk's own networks and its media networks.
+    allowed: Vec<IpNet>,
+    /// The peer's host and the trunk's media networks.
+    learnable: Arc<[IpNet]>,
+}
+
+impl Reach {
+    pub(super) fn new(peer: IpAddr, trunk: Option<&TrunkConfig>) -> Self {
+        let peer = peer.to_canonical();
+        let (sources, media) =
+            trunk.map_or((&[][..], &[][..]), |t| (t.sources.as_slice(), t.media_sources.as_slice()));
+        Self {
+            peer,
+            allowed: sources.iter().chain(media).copied().collect(),
+            learnable: std::iter::once(IpNet::from(peer)).chain(media.iter().copied()).collect(),
+        }
+    }
+
+    /// The address that media for `named` goes to.
+    fn checked(&self, named: IpAddr) -> Result<IpAddr, OfferError> {
+        let named = named.to_canonical();
+        if named == self.peer || self.allowed.iter().any(|net| net.contains(&named)) {
+            return if named.is_ipv4() == self.peer.is_ipv4() {
+                Ok(named)
+            } else {
+                Err(OfferError::AddressFamily)
+            };
+        }
+        // A peer behind a NAT names an address that means nothing here; its packets come from where it signals.
+        if is_private(named) && !is_private(self.peer) {
+            Ok(self.peer)
+        } else {
+            Err(OfferError::MediaAddress)
         }
     }
 }
@@ -48,32 +123,40 @@ struct Line {
 }
 
 const EVENT: &str = "telephone-event";
+/// Other numbers for key events that are kept; a real offer has one for each clock of its codecs.
+const EVENTS_MAX: usize = 8;
 
-/// Reads an offer: the first audio line over `RTP/AVP` (or `RTP/AVPF`) that has a codec of ours. `fallback` is where
-/// media goes when the connection line names a host instead of an address; symmetric RTP corrects it.
-pub(super) fn read(body: &[u8], codecs: &[Codec], fallback: IpAddr) -> Result<Described, OfferError> {
-    let session = Session::parse(body).map_err(|_| OfferError::Malformed)?;
-    let session_direction = direction_in(&session.attributes).unwrap_or(Direction::SendRecv);
+/// Reads an offer: the first audio line over `RTP/AVP` (or `RTP/AVPF`) that has a codec of ours. Where the connection
+/// line names a host instead of an address, media goes to the peer's; symmetric RTP corrects it.
+pub(super) fn read(body: &[u8], codecs: &[Codec], reach: &Reach) -> Result<Described, OfferError> {
+    let used = lenient::description(body).ok_or(OfferError::Malformed)?;
+    let session = Session::parse(&used).map_err(|_| OfferError::Malformed)?;
     let mut chosen = None;
-    let mut seen_audio = false;
+    let mut why_not = OfferError::NoAudio;
     let mut lines = Vec::new();
-    for media in session.medias.iter().take(32) {
-        let plain = matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF");
-        let usable = chosen.is_none() && media.media == "audio" && media.port != 0 && plain;
-        seen_audio |= usable;
-        let stream = if usable { audio(media, &session, codecs, session_direction, fallback) } else { None };
-        lines.push(Line {
+    for media in &session.medias {
+        let mut line = Line {
             media: media.media.clone(),
             proto: media.proto.clone(),
             fmt: media.fmt.clone(),
-            chosen: stream.is_some(),
-        });
-        chosen = chosen.or(stream);
+            chosen: false,
+        };
+        if chosen.is_none() && media.media.eq_ignore_ascii_case("audio") && media.port != 0 {
+            match audio(media, &session, codecs, reach) {
+                Ok(stream) => {
+                    line.chosen = true;
+                    chosen = Some(stream);
+                }
+                // What is wrong with a stream that could be read says more than that another one is encrypted.
+                Err(OfferError::NoTransport) if why_not != OfferError::NoAudio => {}
+                Err(why) => why_not = why,
+            }
+        }
+        lines.push(line);
     }
     match chosen {
         Some(stream) => Ok(Described { stream, lines }),
-        None if seen_audio => Err(OfferError::NoCodec),
-        None => Err(OfferError::NoAudio),
+        None => Err(why_not),
     }
 }
 
@@ -81,39 +164,50 @@ fn audio(
     media: &Media,
     session: &Session,
     codecs: &[Codec],
-    session_direction: Direction,
-    fallback: IpAddr,
-) -> Option<AgreedStream> {
+    reach: &Reach,
+) -> Result<AgreedStream, OfferError> {
+    if !["RTP/AVP", "RTP/AVPF"].iter().any(|plain| media.proto.eq_ignore_ascii_case(plain)) {
+        return Err(OfferError::NoTransport);
+    }
     let maps = rtpmaps(media);
     let formats = || media.fmt.split_whitespace().filter_map(|f| f.parse::<u8>().ok()).filter(|&pt| pt < 128);
-    let (codec, payload_type) = formats().find_map(|pt| {
-        let codec = match maps.iter().find(|map| map.pt == pt) {
-            Some(map) => Codec::ALL
-                .into_iter()
-                .find(|c| c.name().eq_ignore_ascii_case(&map.name) && map.clock_hz == 8000),
-            None => Codec::ALL.into_iter().find(|c| c.static_payload_type() == pt),
-        };
-        codec.filter(|c| codecs.contains(c)).map(|c| (c, pt))
-    })?;
-    let events =
-        || maps.iter().filter(|m| m.name.eq_ignore_ascii_case(EVENT) && formats().any(|pt| pt == m.pt));
-    let event = [8000, 16000].into_iter().find_map(|clock| events().find(|m| m.clock_hz == clock));
+    let (codec, payload_type) = formats()
+        .find_map(|pt| {
+            let codec = match maps.iter().find(|map| map.pt == pt) {
+                Some(map) => Codec::ALL
+                    .into_iter()
+                    .find(|c| c.name().eq_ignore_ascii_case(&map.name) && map.clock_hz == 8000),
+                None => Codec::ALL.into_iter().find(|c| c.static_payload_type() == pt),
+            };
+            codec.filter(|c| codecs.contains(c)).map(|c| (c, pt))
+        })
+        .ok_or(OfferError::NoCodec)?;
+    let events: Vec<TelephoneEvent> = maps
+        .iter()
+        .filter(|m| m.name.eq_ignore_ascii_case(EVENT) && m.pt != payload_type && m.clock_hz >= 1000)
+        .filter(|m| formats().any(|pt| pt == m.pt))
+        .map(|m| TelephoneEvent { payload_type: m.pt, clock_hz: m.clock_hz })
+        .collect();
+    let event = [8000, 16000].into_iter().find_map(|clock| events.iter().find(|m| m.clock_hz == clock));
 
     let connection = media.connections.first().or(session.connection.as_ref());
-    let address = connection.and_then(|c| c.try_address().ok().map(|a| a.ip)).unwrap_or(fallback);
+    let named = connection.and_then(|c| c.try_address().ok().map(|a| a.ip)).unwrap_or(reach.peer);
     // RFC 3264 §8.4: an address of all zeros is the old way to say hold.
-    let held = address.is_unspecified();
-    let ip = if held { fallback } else { address };
+    let held = named.is_unspecified();
+    let ip = if held { reach.peer } else { reach.checked(named)? };
+    let session_direction = direction_in(&session.attributes).unwrap_or(Direction::SendRecv);
     let offered =
         if held { Direction::Inactive } else { direction_in(&media.attributes).unwrap_or(session_direction) };
     let remote = SocketAddr::new(ip, media.port);
-    Some(AgreedStream {
+    Ok(AgreedStream {
         codec,
         payload_type,
-        telephone_event: event.map(|m| TelephoneEvent { payload_type: m.pt, clock_hz: m.clock_hz }),
+        telephone_event: event.copied(),
+        other_events: events.iter().filter(|other| Some(*other) != event).copied().take(EVENTS_MAX).collect(),
         ptime_ms: ptime(media),
         remote,
-        remote_rtcp: Some(rtcp(media, remote)),
+        learnable: Arc::clone(&reach.learnable),
+        remote_rtcp: Some(rtcp(media, remote, reach)),
         direction: reversed(offered),
     })
 }
@@ -126,7 +220,7 @@ struct RtpMap {
 
 fn rtpmaps(media: &Media) -> Vec<RtpMap> {
     let parse = |value: &str| {
-        let (pt, rest) = value.trim().split_once(' ')?;
+        let (pt, rest) = value.trim().split_once(char::is_whitespace)?;
         let mut parts = rest.trim().split('/');
         Some(RtpMap {
             pt: pt.parse().ok()?,
@@ -153,13 +247,13 @@ fn ptime(media: &Media) -> u8 {
 }
 
 /// RFC 3605: `a=rtcp:port [IN IP4 address]`; without it the next higher port.
-fn rtcp(media: &Media, rtp: SocketAddr) -> SocketAddr {
+fn rtcp(media: &Media, rtp: SocketAddr, reach: &Reach) -> SocketAddr {
     let next = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
     let Some(value) = attribute(media, "rtcp") else { return next };
     let mut words = value.split_whitespace();
     let Some(port) = words.next().and_then(|w| w.parse().ok()) else { return next };
-    let ip = words.nth(2).and_then(|w| w.parse().ok()).unwrap_or(rtp.ip());
-    SocketAddr::new(ip, port)
+    let named = words.nth(2).and_then(|w| w.parse().ok()).and_then(|ip| reach.checked(ip).ok());
+    SocketAddr::new(named.unwrap_or(rtp.ip()), port)
 }
 
 fn direction_in(attributes: &[sdp_types::Attribute]) -> Option<Direction> {
@@ -250,11 +344,19 @@ pub(super) fn offer(local: LocalMedia, codecs: &[Codec]) -> String {
     sdp
 }
 
-/// Our description of a session that stands, for a refresh by re-INVITE.
-pub(super) fn again(local: LocalMedia, stream: &AgreedStream) -> String {
-    let mut sdp = local.head();
-    sdp.push_str(&stream_lines("RTP/AVP", stream, local.address.port()));
-    sdp
+/// Our description of a session that stands: all its lines in their places, the refused ones with port 0 (RFC 3264
+/// §8). A new offer of ours says what we want, which is never hold.
+pub(super) fn again(described: &Described, local: LocalMedia, direction: Direction) -> String {
+    let stream = AgreedStream { direction, ..described.stream.clone() };
+    answer(&Described { stream, lines: described.lines.clone() }, local)
+}
+
+/// Whether an address is of no use outside of its own network.
+pub(super) fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]
@@ -262,11 +364,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FALLBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    /// A peer at 10.0.0.9 of a trunk of 10.0.0.0/24, with a media network.
+    fn reach() -> Reach {
+        let trunk = toml::from_str(
+            "name = \"t\"\nsources = [\"10.0.0.0/24\"]\nmedia_sources = [\"198.51.100.0/24\"]",
+        );
+        Reach::new("10.0.0.9".parse().unwrap(), Some(&trunk.unwrap()))
+    }
 
     fn described(media: &str) -> Result<Described, OfferError> {
         let sdp = format!("v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n{media}");
-        read(sdp.as_bytes(), &Codec::ALL, FALLBACK)
+        read(sdp.as_bytes(), &Codec::ALL, &reach())
     }
 
     fn local() -> LocalMedia {
@@ -306,23 +414,61 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_told_apart() {
         assert_eq!(described("m=audio 5000 RTP/AVP 18\r\n").unwrap_err(), OfferError::NoCodec);
-        assert_eq!(described("m=audio 5000 RTP/SAVP 0\r\n").unwrap_err(), OfferError::NoAudio);
+        assert_eq!(described("m=audio 5000 RTP/SAVP 0\r\n").unwrap_err(), OfferError::NoTransport);
         assert_eq!(described("m=audio 0 RTP/AVP 0\r\n").unwrap_err(), OfferError::NoAudio);
-        assert_eq!(read(b"hello", &Codec::ALL, FALLBACK).unwrap_err(), OfferError::Malformed);
+        assert_eq!(read(b"hello", &Codec::ALL, &reach()).unwrap_err(), OfferError::Malformed);
     }
 
     #[test]
     fn our_own_offer_can_be_read_back() {
-        let stream = read(offer(local(), &Codec::ALL).as_bytes(), &Codec::ALL, FALLBACK).unwrap().stream;
+        let stream = read(offer(local(), &Codec::ALL).as_bytes(), &Codec::ALL, &reach()).unwrap().stream;
         assert_eq!((stream.codec, stream.remote), (Codec::Pcmu, local().address));
-        let again = again(local(), &stream);
-        assert_eq!(read(again.as_bytes(), &Codec::ALL, FALLBACK).unwrap().stream, stream);
+    }
+
+    #[test]
+    fn later_descriptions_keep_all_lines_in_their_places() {
+        let media =
+            "m=audio 6000 RTP/SAVP 0\r\nm=video 3227 RTP/AVP 31\r\nm=audio 5000 RTP/AVP 8\r\na=sendonly\r\n";
+        let later = again(&described(media).unwrap(), local(), Direction::SendRecv);
+        let lines: Vec<&str> = later.lines().filter(|l| l.starts_with("m=")).collect();
+        assert_eq!(lines, ["m=audio 0 RTP/SAVP 0", "m=video 0 RTP/AVP 31", "m=audio 4000 RTP/AVP 8"]);
+        assert!(later.ends_with("a=sendrecv\r\n"));
+    }
+
+    #[test]
+    fn media_goes_to_the_trunk_and_to_nobody_else() {
+        let to = |ip: &str| {
+            let media = format!("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 {ip}\r\n");
+            described(&media).map(|d| d.stream.remote.ip().to_string())
+        };
+        assert_eq!(to("10.0.0.77").as_deref(), Ok("10.0.0.77"));
+        assert_eq!(to("198.51.100.3").as_deref(), Ok("198.51.100.3"), "a media network");
+        assert_eq!(to("203.0.113.5"), Err(OfferError::MediaAddress));
+        assert_eq!(to("media.example.net").as_deref(), Ok("10.0.0.9"), "a name: the peer's own address");
+        let behind_nat = Reach::new("203.0.113.9".parse().unwrap(), None);
+        let offer = "v=0\r\nc=IN IP4 192.168.1.2\r\nm=audio 5000 RTP/AVP 0\r\na=rtcp:9 IN IP4 192.0.2.66\r\n";
+        let stream = read(offer.as_bytes(), &Codec::ALL, &behind_nat).unwrap().stream;
+        assert_eq!(stream.remote, "203.0.113.9:5000".parse().unwrap());
+        assert_eq!(
+            stream.remote_rtcp,
+            Some("203.0.113.9:9".parse().unwrap()),
+            "no reports to a third address"
+        );
+    }
+
+    #[test]
+    fn every_number_that_the_offer_gives_to_key_events_is_kept() {
+        let media = "m=audio 5000 RTP/AVP 8 96 97 101\r\na=rtpmap:97 telephone-event/48000\r\n\
+                     a=rtpmap:101\ttelephone-event/8000\r\n";
+        let stream = described(media).unwrap().stream;
+        assert_eq!(stream.telephone_event, Some(TelephoneEvent { payload_type: 101, clock_hz: 8000 }));
+        assert_eq!(stream.other_events, [TelephoneEvent { payload_type: 97, clock_hz: 48_000 }]);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            if let Ok(described) = read(&bytes, &Codec::ALL, FALLBACK) {
+            if let Ok(described) = read(&bytes, &Codec::ALL, &reach()) {
                 prop_assert!(answer(&described, local()).contains("m=audio 4000"));
             }
         }

@@ -156,7 +156,7 @@ impl Core {
         let method = if takes_update { Method::Update } else { Method::Invite };
         let local = if takes_update { None } else { call.next_local() };
         let description =
-            local.zip(call.described.as_ref()).map(|(l, described)| offer::again(l, &described.stream));
+            local.zip(call.described.as_ref()).map(|(l, d)| offer::again(d, l, d.stream.direction));
         let flow = call.dialog.next_hop();
         let request = call.dialog.request(&method, cseq, &new_branch()).ok().and_then(|builder| {
             let value = format!("{};refresher=uac", session.interval.as_secs());

@@ -2,14 +2,15 @@
 //! may idle.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
+use ipnet::IpNet;
 use metrics::counter;
-use sipx_sip::{Limits, StreamParser};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,12 +18,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::{debug, warn};
 
 use super::Flow;
+use super::framing::{Framed, Framer};
+use super::told::Told;
 
 /// Messages that may wait for a slow peer. A peer that lets more pile up loses its connection.
 const WRITES_MAX: usize = 256;
 /// How long a message may take to arrive, and a connection to open.
 const PARTIAL_MAX: Duration = Duration::from_secs(32);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Places that strangers leave free, and connections that one of them gets.
+const STRANGERS_LEAVE: usize = 128;
+const STRANGERS_EACH: usize = 2;
+/// How long the answer to a broken message may take to leave before its connection is closed.
+const ANSWER_MAX: Duration = Duration::from_millis(200);
 
 /// What connection tasks tell the endpoint.
 #[derive(Debug)]
@@ -36,6 +44,14 @@ pub(super) enum FromStream {
         listener: usize,
         peer: SocketAddr,
         bytes: Bytes,
+    },
+    /// A message whose end cannot be found, down to the end of its head.
+    Broken {
+        id: u64,
+        listener: usize,
+        peer: SocketAddr,
+        head: Bytes,
+        code: u16,
     },
     /// A double CRLF between messages: the keep-alive of RFC 5626 §4.4.1, which wants a single one back.
     Ping {
@@ -63,13 +79,60 @@ struct Shared {
     places: Arc<Semaphore>,
     idle: Duration,
     next: AtomicU64,
+    /// Who may connect at all, as the trunks have it now.
+    doors: ArcSwap<Doors>,
+    /// Connections of each address.
+    of_address: Mutex<HashMap<IpAddr, usize>>,
+    tls_seen: Mutex<Told>,
+}
+
+/// Who may connect.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Doors {
+    pub networks: Vec<IpNet>,
+    /// Whether others are let in, to be told that they may not call.
+    pub strangers: bool,
+    /// Connections of one address at once.
+    pub per_address: usize,
+}
+
+/// A place among the connections, and one among those of its address. Dropping it gives both back.
+struct Place {
+    shared: Arc<Shared>,
+    address: IpAddr,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.shared.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
 }
 
 impl Connections {
     pub(super) fn new(to_endpoint: mpsc::Sender<FromStream>, most: usize, idle: Duration) -> Self {
         let places = Arc::new(Semaphore::new(most));
-        let shared = Shared { to_endpoint, places, idle, next: AtomicU64::new(1) };
+        let shared = Shared {
+            to_endpoint,
+            places,
+            idle,
+            next: AtomicU64::new(1),
+            doors: ArcSwap::from_pointee(Doors::default()),
+            of_address: Mutex::default(),
+            tls_seen: Mutex::default(),
+        };
         Self { shared: Arc::new(shared), writers: HashMap::new(), outgoing: HashMap::new() }
+    }
+
+    /// Who may connect from now on.
+    pub(super) fn open_to(&self, doors: Doors) {
+        self.shared.doors.store(Arc::new(doors));
     }
 
     /// Takes connections on a listener for as long as the endpoint lives.
@@ -78,9 +141,9 @@ impl Connections {
         tokio::spawn(async move {
             loop {
                 match listener.accept().await {
-                    Ok((stream, peer)) => match Arc::clone(&shared.places).try_acquire_owned() {
-                        Ok(place) => shared.start(stream, peer, index, place).await,
-                        Err(_) => counter!("aftercall_sip_connections_refused_total").increment(1),
+                    Ok((stream, peer)) => match shared.let_in(peer.ip().to_canonical()) {
+                        Some(place) => shared.start(stream, peer, index, place).await,
+                        None => counter!("aftercall_sip_connections_refused_total").increment(1),
                     },
                     Err(error) => {
                         warn!("A SIP connection could not be accepted: {error}");
@@ -126,7 +189,7 @@ impl Connections {
     }
 
     fn connect(&mut self, flow: Flow, bytes: Bytes) {
-        let Ok(place) = Arc::clone(&self.shared.places).try_acquire_owned() else { return };
+        let Some(place) = self.shared.place(flow.peer.ip().to_canonical()) else { return };
         let shared = Arc::clone(&self.shared);
         let id = shared.next.fetch_add(1, Ordering::Relaxed);
         let (writer, queue) = mpsc::channel(WRITES_MAX);
@@ -145,13 +208,31 @@ impl Connections {
 }
 
 impl Shared {
-    async fn start(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        index: usize,
-        place: OwnedSemaphorePermit,
-    ) {
+    /// A place for a peer that connects; none for a stranger, nor when its address or everybody has taken all.
+    fn let_in(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let doors = self.doors.load();
+        let known = doors.networks.iter().any(|net| net.contains(&address));
+        if !known {
+            counter!("aftercall_sip_unknown_source_total").increment(1);
+            // Those who are told that they may not call never take the places of those who may.
+            if !doors.strangers || self.places.available_permits() < STRANGERS_LEAVE {
+                return None;
+            }
+        }
+        self.place(address).filter(|_| {
+            let counts = self.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+            let most = if known { doors.per_address } else { STRANGERS_EACH };
+            counts.get(&address).is_none_or(|count| *count <= most)
+        })
+    }
+
+    fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        *self.of_address.lock().unwrap_or_else(PoisonError::into_inner).entry(address).or_default() += 1;
+        Some(Place { shared: Arc::clone(self), address, _place: place })
+    }
+
+    async fn start(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, index: usize, place: Place) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (writer, queue) = mpsc::channel(WRITES_MAX);
         self.report(FromStream::Opened { id, writer }).await;
@@ -171,7 +252,7 @@ impl Shared {
         peer: SocketAddr,
         listener: usize,
         queue: mpsc::Receiver<Bytes>,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) {
         if let Err(error) = stream.set_nodelay(true) {
             debug!("A SIP connection keeps its delay: {error}");
@@ -190,38 +271,49 @@ impl Shared {
 
     /// Reads until the peer closes, breaks the framing or takes too long over one message.
     async fn read(&self, id: u64, mut reader: OwnedReadHalf, peer: SocketAddr, listener: usize) {
-        let mut parser = StreamParser::new(Limits { max_message_bytes: 64 * 1024, ..Limits::stream() });
+        let mut framer = Framer::default();
         let mut chunk = BytesMut::with_capacity(8192);
+        let mut began: Option<Instant> = None;
         loop {
             chunk.clear();
-            let wait = if parser.pending() > 0 { PARTIAL_MAX } else { self.idle };
-            match tokio::time::timeout(wait, reader.read_buf(&mut chunk)).await {
+            // One deadline for a whole message: a byte now and then does not move it.
+            let until = began.map_or_else(|| Instant::now() + self.idle, |began| began + PARTIAL_MAX);
+            match tokio::time::timeout_at(until.into(), reader.read_buf(&mut chunk)).await {
                 Ok(Ok(0) | Err(_)) => return,
-                Ok(Ok(_)) => {}
-                Err(_) if parser.pending() > 0 => return,
+                Ok(Ok(_)) => framer.push(&chunk),
+                Err(_) if began.is_some() => return,
                 Err(_) => {
                     self.report(FromStream::Idle { id }).await;
                     continue;
                 }
             }
-            match parser.push(&chunk) {
-                Ok(messages) => {
-                    if parser.take_keepalives() >= 2 {
-                        self.report(FromStream::Ping { id }).await;
+            while let Some(framed) = framer.poll() {
+                began = None;
+                match framed {
+                    Framed::Message(bytes) => {
+                        self.report(FromStream::Message { id, listener, peer, bytes }).await
                     }
-                    for message in messages {
-                        let bytes = message.to_bytes();
-                        self.report(FromStream::Message { id, listener, peer, bytes }).await;
+                    Framed::Ping => self.report(FromStream::Ping { id }).await,
+                    Framed::Broken { head, code } => {
+                        if let Some(head) = head {
+                            self.report(FromStream::Broken { id, listener, peer, head, code }).await;
+                            tokio::time::sleep(ANSWER_MAX).await;
+                        }
+                        return;
                     }
-                }
-                Err(_) => {
-                    // The core answers 400 to what it cannot read; the framing is lost, so the connection goes too.
-                    let bytes = chunk.split().freeze();
-                    self.report(FromStream::Message { id, listener, peer, bytes }).await;
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    return;
+                    Framed::Tls => {
+                        counter!("aftercall_sip_tls_on_plain_total").increment(1);
+                        if self.tls_seen.lock().is_ok_and(|mut seen| seen.may_tell(Instant::now())) {
+                            warn!(
+                                "A peer speaks TLS to the plain SIP port, and was hung up on: set its trunk to TCP, or use \
+                                 a TLS listener"
+                            );
+                        }
+                        return;
+                    }
                 }
             }
+            began = framer.is_partial().then(|| began.unwrap_or_else(Instant::now));
         }
     }
 }

@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Instant;
 
+use bytes::Bytes;
 use sipx_sip::{
-    ClientTransaction, Output, Reliability, Request, Response, ServerTransaction, Timer, Timers,
-    TransactionKey,
+    ClientTransaction, Header, HeaderName, Output, Reliability, Request, Response, ServerTransaction, Timer,
+    Timers, TransactionKey,
 };
 
 use super::{CallKey, Flow};
@@ -15,6 +16,8 @@ use crate::config::Transport;
 
 /// Server transactions of requests other than INVITE that are kept to answer repeats.
 const ANSWERED_MAX: usize = 20_000;
+/// Octets of them.
+const ANSWERED_OCTETS_MAX: usize = 32 << 20;
 
 /// Names a transaction for timers and calls.
 pub(super) type TxId = u64;
@@ -24,6 +27,31 @@ pub(super) struct Server {
     pub flow: Flow,
     pub call: Option<CallKey>,
     key: TransactionKey,
+}
+
+/// Headers that a repeat is known by and an answer copies (RFC 3261 §8.2.6.2; the 100 copies Timestamp too).
+const KEPT: [&HeaderName; 6] = [
+    &HeaderName::Via,
+    &HeaderName::From,
+    &HeaderName::To,
+    &HeaderName::CallId,
+    &HeaderName::CSeq,
+    &HeaderName::Timestamp,
+];
+
+/// A request as its transaction keeps it, and its size in octets. Everything is copied: a slice of the packet would
+/// keep the whole of it, body and all, for half a minute.
+fn kept(request: &Request) -> Option<(Request, usize)> {
+    let copy = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+    let uri = sipx_sip::Uri::parse(copy(&request.uri.to_bytes())).ok()?;
+    let mut small = Request::new(request.method.clone(), uri);
+    let mut octets = request.uri.to_bytes().len();
+    for header in request.headers.iter().filter(|header| KEPT.contains(&header.name())) {
+        let value = header.value();
+        octets += value.len();
+        small.headers.push(Header::build(header.name().clone(), copy(&value)).ok()?);
+    }
+    Some((small, octets))
 }
 
 pub(super) struct Client {
@@ -40,7 +68,8 @@ pub(super) struct Transactions {
     keys: HashMap<TransactionKey, TxId>,
     servers: HashMap<TxId, Server>,
     clients: HashMap<TxId, Client>,
-    answered: VecDeque<TxId>,
+    answered: VecDeque<(TxId, usize)>,
+    answered_octets: usize,
 }
 
 fn reliability(flow: Flow) -> Reliability {
@@ -59,6 +88,7 @@ impl Transactions {
             servers: HashMap::new(),
             clients: HashMap::new(),
             answered: VecDeque::new(),
+            answered_octets: 0,
         }
     }
 
@@ -69,21 +99,23 @@ impl Transactions {
     /// Begins a server transaction. What the machine wants done at first (a timer for the 100) is returned.
     pub(super) fn serve(
         &mut self,
-        request: Request,
+        request: &Request,
         flow: Flow,
         call: Option<CallKey>,
     ) -> Option<(TxId, Vec<Output>)> {
-        let key = TransactionKey::from_request(&request)?;
+        let key = TransactionKey::from_request(request)?;
         let is_invite = request.method == sipx_sip::Method::Invite;
-        let (machine, outputs) = ServerTransaction::new(request, reliability(flow), self.timers);
+        let (small, octets) = kept(request)?;
+        let (machine, outputs) = ServerTransaction::new(small, reliability(flow), self.timers);
         let id = self.name(key.clone());
         self.servers.insert(id, Server { machine, flow, call, key });
         if !is_invite {
-            self.answered.push_back(id);
-            while self.answered.len() > ANSWERED_MAX {
-                if let Some(oldest) = self.answered.pop_front() {
-                    self.remove(oldest);
-                }
+            self.answered.push_back((id, octets));
+            self.answered_octets += octets;
+            while self.answered.len() > ANSWERED_MAX || self.answered_octets > ANSWERED_OCTETS_MAX {
+                let Some((oldest, octets)) = self.answered.pop_front() else { break };
+                self.answered_octets -= octets;
+                self.remove(oldest);
             }
         }
         Some((id, outputs))
@@ -115,6 +147,11 @@ impl Transactions {
 
     pub(super) fn server(&mut self, id: TxId) -> Option<&mut Server> {
         self.servers.get_mut(&id)
+    }
+
+    /// The request that a server transaction answers, as it is kept.
+    pub(super) fn request_of(&self, id: TxId) -> Option<&Request> {
+        self.servers.get(&id).map(|server| server.machine.request())
     }
 
     pub(super) fn client(&mut self, id: TxId) -> Option<&mut Client> {

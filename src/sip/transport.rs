@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::core::{Closed, Core, Event, Packet, Settings, Transmit};
-use super::stream::{Connections, FromStream};
+use super::stream::{Connections, Doors, FromStream};
 use super::{CallKey, Flow, Incoming, SipCommand, SipEvent};
-use crate::config::{ListenerConfig, SipConfig, Transport, TrunkConfig};
+use crate::config::{ListenerConfig, SipConfig, Transport, TrunkConfig, UnknownSource};
 use crate::domain::DialogTrace;
 
 /// What the kernel should hold for us while we are busy: with the default, datagrams are lost at 2,000 calls/s.
@@ -133,6 +133,14 @@ fn settings(sip: &SipConfig, trunks: &[TrunkConfig]) -> Result<Settings, Endpoin
     Ok(Settings { sip: sip.clone(), trunks: trunks.to_vec(), passwords })
 }
 
+fn doors(settings: &Settings) -> Doors {
+    Doors {
+        networks: settings.trunks.iter().flat_map(|trunk| trunk.sources.iter().copied()).collect(),
+        strangers: settings.sip.unknown_source == UnknownSource::Forbid,
+        per_address: settings.sip.connections_per_source,
+    }
+}
+
 struct Listener {
     config: ListenerConfig,
     bound: SocketAddr,
@@ -172,7 +180,9 @@ impl Endpoint {
             info!("Listening for SIP on {} {}", config.transport.via_name(), listener.bound);
             bound.push(listener);
         }
-        let core = Core::new(Arc::new(settings(sip, trunks)?), Instant::now());
+        let settings = Arc::new(settings(sip, trunks)?);
+        connections.open_to(doors(&settings));
+        let core = Core::new(settings, Instant::now());
         let endpoint = Self {
             core,
             listeners: bound,
@@ -276,7 +286,10 @@ impl Endpoint {
         match command {
             Command::Call(key, command) => self.core.handle_command(key, command, now),
             Command::Close(closed) => self.core.close(closed),
-            Command::Reload(settings) => self.core.reload(Arc::clone(&settings.0)),
+            Command::Reload(settings) => {
+                self.connections.open_to(doors(&settings.0));
+                self.core.reload(Arc::clone(&settings.0));
+            }
             Command::EndOrphan(trace) => {
                 let transport = if trace.transport == "tcp" { Transport::Tcp } else { Transport::Udp };
                 let same = |l: &Listener| {
@@ -297,6 +310,15 @@ impl Endpoint {
                 let flow = Flow { transport: Transport::Tcp, listener, connection: Some(id), peer };
                 let (local, advertised) = self.local_of(listener, peer.ip());
                 self.core.handle_packet(Packet { flow, local, advertised, bytes }, Instant::now());
+            }
+            FromStream::Broken { id, listener, peer, head, code } => {
+                let flow = Flow { transport: Transport::Tcp, listener, connection: Some(id), peer };
+                let (local, advertised) = self.local_of(listener, peer.ip());
+                self.core.handle_broken(
+                    &Packet { flow, local, advertised, bytes: head },
+                    code,
+                    Instant::now(),
+                );
             }
             FromStream::Ping { id } => self.connections.pong(id),
             FromStream::Idle { id } => {
