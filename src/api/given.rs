@@ -49,7 +49,8 @@ pub(super) fn limit(wanted: Option<u32>) -> Result<u32, Problem> {
 /// A caller's number as its hash.
 pub(super) fn caller(state: &ApiState, number: Option<&str>) -> Result<Option<CallerHash>, Problem> {
     let Some(text) = number else { return Ok(None) };
-    let number = (text.len() <= 128).then(|| CallerNumber::new(text)).flatten();
+    let numbering = state.web.parts.live.load().config.service.numbering();
+    let number = (text.len() <= 128).then(|| CallerNumber::dialled(text, &numbering)).flatten();
     let number = number.ok_or_else(|| Problem::wrong("caller: is no number"))?;
     Ok(Some(state.web.parts.store.privacy().caller_hash(&number)))
 }

@@ -10,16 +10,16 @@ use jiff::tz::TimeZone;
 
 use super::Global;
 use crate::config::StoreConfig;
-use crate::domain::{AgentId, CallerHash, CallerNumber};
-use crate::store::{Erase, Errand, OperatorNote, Privacy, Proof, Views, run_errand};
+use crate::domain::{AgentId, CallerHash, CallerNumber, Numbering};
+use crate::store::{Erase, Errand, OperatorNote, Privacy, Proof, run_errand};
 
 /// What, and whether for good.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(super) struct Args {
-    /// All calls of this caller, by the number as the PBX sends it.
-    #[arg(long, value_name = "NUMBER", group = "what", value_parser = number)]
-    caller: Option<CallerNumber>,
+    /// All calls of this caller, in any spelling of the number.
+    #[arg(long, value_name = "NUMBER", group = "what")]
+    caller: Option<String>,
     /// All calls of the caller with this SIP name, where callers have names and no numbers.
     #[arg(long, value_name = "NAME", group = "what")]
     caller_name: Option<String>,
@@ -45,11 +45,10 @@ fn hash(text: &str) -> Result<CallerHash, String> {
 }
 
 /// A telephone number: three digits at least, and nothing else but what people write between them.
-fn number(text: &str) -> Result<CallerNumber, String> {
-    let no_number = || "is no telephone number; --caller-name takes a SIP name".to_owned();
-    let number = CallerNumber::new(text).ok_or_else(no_number)?;
-    let (digits, others) = number.expose().chars().partition::<String, _>(char::is_ascii_digit);
-    if digits.len() >= 3 && (others.is_empty() || others == "+") { Ok(number) } else { Err(no_number()) }
+fn number(text: &str, numbering: &Numbering) -> anyhow::Result<CallerNumber> {
+    let number = CallerNumber::dialled(text, numbering)
+        .filter(|number| number.is_number() && number.expose().trim_start_matches('+').len() >= 3);
+    number.context("--caller: is no telephone number; --caller-name takes a SIP name")
 }
 
 /// What to erase.
@@ -57,93 +56,78 @@ struct Wanted {
     what: Erase,
     /// How the audit log and the proof name it: a caller by the beginning of the hash, never by the number.
     scope: String,
-    /// The number, and its other spellings with their hashes.
-    spelled: Option<(String, Vec<(String, CallerHash)>)>,
 }
 
-/// Counts, or erases and prints the proof.
+/// Counts, or erases and prints the proof. A number goes in every spelling under which calls of it are kept.
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
     let config = super::store_config(global)?;
+    let all = wanted(global, &config, &args)?;
     let views = super::open_views(global).await?;
-    let Wanted { what, scope, spelled } = wanted(global, &config, &args)?;
-    let calls = views.to_erase(&what).await?.len();
-    let hint = match &spelled {
-        Some(spelled) if calls == 0 => hint(&views, spelled).await?,
-        _ => String::new(),
-    };
-    views.close().await;
-    if !args.yes {
-        let text =
-            format!("{scope}: {calls} calls would be touched. Nothing was erased; --yes does it.\n{hint}");
-        return super::print(&text).map(|()| ExitCode::SUCCESS);
+    let mut found = Vec::new();
+    for (position, wanted) in all.into_iter().enumerate() {
+        let calls = views.to_erase(&wanted.what).await?.len();
+        // The first is what was asked for; the others are named only where something is kept under them.
+        if position == 0 || calls > 0 {
+            found.push((wanted, calls));
+        }
     }
-    let line = OperatorNote { what: "erase".to_owned(), scope: scope.clone(), reason: args.reason };
-    let Proof { erased, at_us, head } =
-        run_errand(&config, &global.data, Errand::Erase { what, line }).await?;
-    let at = Timestamp::from_microsecond(at_us).context("the time of the proof")?;
-    super::print(&format!(
-        "Erased:             {scope}\nAt:                 {at:.0}\nCalls touched:      {}\nFacts replaced:     {}\n\
-         Keys destroyed:     {}\nRecordings removed: {}\n\
-         On record as line {} of the audit log, with the hash\n{}\n{hint}",
-        erased.calls, erased.facts, erased.keys, erased.files, head.seq, head.hash
-    ))?;
+    views.close().await;
+    let hint = if args.caller.is_some() && found.iter().all(|(_, calls)| *calls == 0) {
+        "No calls are kept under this number in any spelling. Without `[service] country` a national number is one of \
+         its own.\n"
+    } else {
+        ""
+    };
+    if !args.yes {
+        let mut text = String::new();
+        for (wanted, calls) in &found {
+            text += &format!("{}: {calls} calls would be touched. ", wanted.scope);
+        }
+        return super::print(&format!("{text}Nothing was erased; --yes does it.\n{hint}"))
+            .map(|()| ExitCode::SUCCESS);
+    }
+    for (Wanted { what, scope }, _) in found {
+        let line =
+            OperatorNote { what: "erase".to_owned(), scope: scope.clone(), reason: args.reason.clone() };
+        let Proof { erased, at_us, head } =
+            run_errand(&config, &global.data, Errand::Erase { what, line }).await?;
+        let at = Timestamp::from_microsecond(at_us).context("the time of the proof")?;
+        super::print(&format!(
+            "Erased:             {scope}\nAt:                 {at:.0}\nCalls touched:      {}\n\
+             Facts replaced:     {}\nKeys destroyed:     {}\nRecordings removed: {}\n\
+             On record as line {} of the audit log, with the hash\n{}\n",
+            erased.calls, erased.facts, erased.keys, erased.files, head.seq, head.hash
+        ))?;
+    }
+    super::print(hint)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What was looked for in vain, and which other spellings of the number have calls.
-async fn hint(
-    views: &Views,
-    (number, others): &(String, Vec<(String, CallerHash)>),
-) -> anyhow::Result<String> {
-    let mut text = format!(
-        "No calls are kept under {number}, spelled like that; callers are known by what the PBX sent.\n"
-    );
-    let before = text.len();
-    for (other, hash) in others {
-        let calls = views.to_erase(&Erase::Caller(*hash)).await?.len();
-        if calls > 0 {
-            text += &format!("Under {other} there are {calls}: --caller {other}\n");
-        }
-    }
-    if text.len() == before {
-        let others: Vec<&str> = others.iter().map(|(other, _)| other.as_str()).collect();
-        text += &format!("Nor under {}. The PBX may leave out the country's code.\n", others.join(", "));
-    }
-    Ok(text)
-}
-
-/// Other ways in which the same number is sent: `+31..`, `0031..`, `31..`.
-fn spellings(number: &str) -> Vec<String> {
-    let plain = number.strip_prefix('+').or_else(|| number.strip_prefix("00")).unwrap_or(number);
-    let all = [format!("+{plain}"), format!("00{plain}"), plain.to_owned()];
-    all.into_iter().filter(|other| other != number).collect()
-}
-
-fn wanted(global: &Global, config: &StoreConfig, args: &Args) -> anyhow::Result<Wanted> {
+fn wanted(global: &Global, config: &StoreConfig, args: &Args) -> anyhow::Result<Vec<Wanted>> {
+    let only = |what, scope: String| Ok(vec![Wanted { what, scope }]);
     if let Some(agent) = &args.agent {
-        return Ok(Wanted { what: Erase::Agent(agent.clone()), scope: "an agent".into(), spelled: None });
+        return only(Erase::Agent(agent.clone()), "an agent".into());
     }
     if let Some(day) = args.before {
         let at = day.to_zoned(TimeZone::UTC).context("the day")?.timestamp();
-        let what = Erase::Offered(i64::MIN, at.as_microsecond());
-        return Ok(Wanted { what, scope: format!("calls before {day}"), spelled: None });
+        return only(Erase::Offered(i64::MIN, at.as_microsecond()), format!("calls before {day}"));
     }
-    let of = |hash: CallerHash| (Erase::Caller(hash), format!("caller {}", hash.beginning()));
+    let of = |hash: CallerHash| Wanted {
+        what: Erase::Caller(hash),
+        scope: format!("caller {}", hash.beginning()),
+    };
     if let Some(hash) = args.caller_hash {
-        let (what, scope) = of(hash);
-        return Ok(Wanted { what, scope, spelled: None });
+        return Ok(vec![of(hash)]);
     }
-    let named = args.caller_name.as_deref().map(|name| CallerNumber::new(name).context("that is no name"));
-    let number = args.caller.clone().map(Ok).or(named).context("nothing is named")??;
+    let named = match (&args.caller, &args.caller_name) {
+        (Some(text), _) => number(text, &super::numbering(global)?)?,
+        (None, name) => name.as_deref().and_then(CallerNumber::new).context("that is no name")?,
+    };
     let secret = global.data.join(&config.secret_file);
     anyhow::ensure!(secret.is_file(), "there is no secret {}: callers cannot be told", secret.display());
     let privacy = Privacy::load_or_create(&secret)?;
-    let (what, scope) = of(privacy.caller_hash(&number));
-    let others = spellings(number.expose()).into_iter();
-    let others = others.filter_map(|text| Some((privacy.caller_hash(&CallerNumber::new(&text)?), text)));
-    let others = others.map(|(hash, text)| (text, hash)).collect();
-    let spelled = args.caller.is_some().then(|| (number.expose().to_owned(), others));
-    Ok(Wanted { what, scope, spelled })
+    let hashes = std::iter::once(privacy.caller_hash(&named)).chain(privacy.former_hashes(&named));
+    Ok(hashes.map(of).collect())
 }
 
 #[cfg(test)]
@@ -151,13 +135,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_told_from_other_texts_and_spelled_in_other_ways() {
-        assert_eq!(number("+31 (20) 123-4567").unwrap().expose(), "+31201234567");
+    fn numbers_are_told_from_other_texts() {
+        let read = |text| number(text, &Numbering::default());
+        assert_eq!(read("+31 (20) 123-4567").unwrap().expose(), "+31201234567");
+        assert_eq!(read("4711").unwrap().expose(), "4711");
         for wrong in ["bob", "anonymous", "12", "+-()", "+31a20", ""] {
-            assert!(number(wrong).is_err(), "{wrong}");
+            assert!(read(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(spellings("+31201234567"), ["0031201234567", "31201234567"]);
-        assert_eq!(spellings("0031201234567"), ["+31201234567", "31201234567"]);
-        assert_eq!(spellings("31201234567"), ["+31201234567", "0031201234567"]);
     }
 }

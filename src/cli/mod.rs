@@ -147,6 +147,15 @@ fn store_config(global: &Global) -> anyhow::Result<crate::config::StoreConfig> {
     }
 }
 
+/// How people write numbers here; looking at results needs no configuration file.
+fn numbering(global: &Global) -> anyhow::Result<crate::domain::Numbering> {
+    match crate::config::read(&global.config) {
+        Ok(config) => Ok(config.service.numbering()),
+        Err(crate::config::ConfigError::Unreadable { .. }) => Ok(crate::domain::Numbering::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Puts on record what the command line is about to do: by the service where one runs, else by this process.
 async fn on_record(global: &Global, what: &str, scope: String) -> anyhow::Result<()> {
     use crate::store::{Errand, OperatorNote, run_errand};

@@ -187,7 +187,7 @@ fn parse(
     let wrong = |line, what: String| ConfigError::Wrong { file: file.to_owned(), line, what };
     let overrides: Vec<(String, String)> =
         variables.filter(|(name, _)| name.starts_with(PREFIX) && name.contains("__")).collect();
-    let config: Config = if overrides.is_empty() {
+    let mut config: Config = if overrides.is_empty() {
         toml::from_str(text)
             .map_err(|e| wrong(line_at(text, e.span().map_or(0, |s| s.start)), e.message().to_owned()))?
     } else {
@@ -205,6 +205,9 @@ fn parse(
     check(&config).map_err(|(place, Fault { key, what })| {
         wrong(line_of(text, &place, key), format!("{}{key}: {what}", place.label()))
     })?;
+    for trunk in &mut config.trunk {
+        trunk.country = trunk.country.or(config.service.country);
+    }
     Ok(config)
 }
 

@@ -27,7 +27,11 @@ pub struct SelectionConfig {
     /// A caller who was sampled is not eligible again for so long; zero is no window.
     #[serde(with = "humantime_serde")]
     pub same_caller_window: Duration,
-    /// Callers remembered for the window: 1-10,000,000; the oldest are forgotten first.
+    /// A conversation (one call reference and agent) that brought an answer is not surveyed again for so long: a PBX that
+    /// tries a transfer twice must not count twice. Zero is no window.
+    #[serde(with = "humantime_serde")]
+    pub same_call_window: Duration,
+    /// Callers, and conversations, remembered for their windows: 1-10,000,000; the oldest are forgotten first.
     pub same_caller_max: usize,
     /// Sampled calls a day, over all queues.
     pub cap_total: Option<u64>,
@@ -60,6 +64,7 @@ impl Default for SelectionConfig {
             decline: Decline::Code(603),
             talk_min: Duration::ZERO,
             same_caller_window: Duration::ZERO,
+            same_call_window: Duration::from_secs(3600),
             same_caller_max: 200_000,
             cap_total: None,
             cap_queue: None,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::domain::{Country, Numbering};
+
 use super::{AlertsConfig, FollowUpConfig, OutgoingConfig, WebhookConfig};
 use super::{
     ApiConfig, Checked, Fault, ListenerConfig, MediaConfig, PolicyConfig, SelectionConfig, SipConfig,
@@ -80,6 +82,17 @@ pub struct ServiceConfig {
     /// How long running surveys may go on after SIGTERM before they are ended politely: 0 s - 1 h.
     #[serde(with = "humantime_serde")]
     pub drain_max: Duration,
+    /// The country whose way of writing numbers is meant where one names none: in lists, reservations and erasures, and
+    /// on trunks that name no country of their own. Two letters, as `"NL"`.
+    pub country: Option<Country>,
+}
+
+impl ServiceConfig {
+    /// How people write numbers here.
+    #[must_use]
+    pub fn numbering(&self) -> Numbering {
+        Numbering { country: self.country, international_prefix: None }
+    }
 }
 
 impl Default for ServiceConfig {
@@ -89,6 +102,7 @@ impl Default for ServiceConfig {
             prompts: "../prompts".into(),
             grammars: "../grammars".into(),
             drain_max: Duration::from_secs(180),
+            country: None,
         }
     }
 }

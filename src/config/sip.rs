@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use super::{Checked, Fault};
-use crate::domain::{Codec, Language, SurveyId, TrunkId};
+use crate::domain::{Codec, Country, Language, Numbering, SurveyId, TrunkId};
 use crate::sip::SourceExpr;
 
 /// Limits and timers of the SIP side.
@@ -154,6 +154,10 @@ pub struct TrunkConfig {
     pub auth: Option<AuthConfig>,
     /// Language of callers whose context names none.
     pub language: Option<Language>,
+    /// The country whose way of writing numbers this peer has, as `"NL"`; `[service] country` otherwise.
+    pub country: Option<Country>,
+    /// What this peer puts before international numbers, where it is neither the country's prefix nor `00`.
+    pub international_prefix: Option<String>,
     /// Where each part of the call's context is found.
     #[serde(default)]
     pub context: ContextMap,
@@ -174,6 +178,12 @@ pub struct TrunkConfig {
 impl TrunkConfig {
     /// What metrics call the trunk of sources that belong to none.
     pub const UNKNOWN: &str = "unknown";
+
+    /// How this peer writes numbers.
+    #[must_use]
+    pub fn numbering(&self) -> Numbering {
+        Numbering { country: self.country, international_prefix: self.international_prefix.clone() }
+    }
 }
 
 /// The provisional response that a trunk's callers get (beside the 100 that a slow answer brings by itself).
@@ -238,6 +248,11 @@ impl Checked for TrunkConfig {
         if self.auth.as_ref().is_some_and(|auth| auth.algorithms.is_empty()) {
             return Err(Fault::new("auth", "names no algorithm"));
         }
+        let digits =
+            |prefix: &String| (1..=8).contains(&prefix.len()) && prefix.bytes().all(|b| b.is_ascii_digit());
+        if self.international_prefix.as_ref().is_some_and(|prefix| !digits(prefix)) {
+            return Err(Fault::new("international_prefix", "is 1-8 digits"));
+        }
         if self.calls_max == Some(0) {
             return Err(Fault::new("calls_max", "must be at least 1"));
         }
@@ -282,7 +297,7 @@ impl Default for ContextMap {
             agent: list(&["header:X-Agent-Id", "uui:agent", "param:agent"]),
             queue: list(&["header:X-Queue", "uui:queue", "param:queue"]),
             call_ref: list(&["header:X-Call-Ref", "uui:call", "param:call", "call-id"]),
-            caller: list(&["p-asserted-identity", "from"]),
+            caller: list(&["p-asserted-identity", "remote-party-id", "from"]),
             language: list(&["header:X-Language", "uui:lang", "param:lang"]),
             trigger: list(&["header:X-Survey-Trigger", "uui:trigger", "param:trigger"]),
             talk_seconds: list(&["header:X-Talk-Seconds", "uui:talk", "param:talk"]),

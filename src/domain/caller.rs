@@ -7,11 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::ahead::ReservationToken;
 use super::ids::{AgentId, CallRef, Language, QueueId, SurveyId};
+use super::numbering::{self, Numbering};
 
-/// The caller's number as signalled. It has no `Display`, no `Serialize` and a redacted `Debug`:
+/// The caller's number: by E.164 where it could be told, else as signalled. It has no `Display`, no `Serialize` and a redacted `Debug`:
 /// the only way on is [`CallerHash`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct CallerNumber(Box<str>);
+pub struct CallerNumber {
+    number: Box<str>,
+    /// How it was signalled, where that is another spelling.
+    signalled: Option<Box<str>>,
+}
 
 impl CallerNumber {
     /// Keeps what tells numbers apart: digits and a leading `+`; anything without digits as it is, in lower case,
@@ -32,15 +37,45 @@ impl CallerNumber {
                 .filter(|&(i, c)| c.is_ascii_digit() || (c == '+' && i == 0))
                 .map(|(_, c)| c)
                 .collect();
-            return Some(Self(digits.into()));
+            return Some(Self { number: digits.into(), signalled: None });
         }
-        Some(Self(lower.into()))
+        Some(Self { number: lower.into(), signalled: None })
+    }
+
+    /// The same for a number that a peer, or a person, wrote by their own plan: every spelling of one number is one
+    /// caller. What is no valid number of the plan stays as it is.
+    #[must_use]
+    pub fn dialled(text: &str, numbering: &Numbering) -> Option<Self> {
+        let plain = Self::new(text)?;
+        match numbering.e164(plain.expose()) {
+            Some(number) if *number != *plain.number => {
+                Some(Self { number: number.into(), signalled: Some(plain.number) })
+            }
+            _ => Some(plain),
+        }
+    }
+
+    /// Other spellings under which earlier versions, which kept numbers as they were signalled, may know this caller.
+    #[must_use]
+    pub fn former(&self) -> Vec<Self> {
+        let mut others = numbering::spellings(&self.number);
+        others.extend(self.signalled.as_deref().map(str::to_owned));
+        others.sort_unstable();
+        others.dedup();
+        others.into_iter().map(|number| Self { number: number.into(), signalled: None }).collect()
+    }
+
+    /// Whether it is a telephone number, and not a name.
+    #[must_use]
+    pub fn is_number(&self) -> bool {
+        let digits = self.number.strip_prefix('+').unwrap_or(&self.number);
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
     }
 
     /// The number for the keyed hash and for matching against lists; never for a log or a row.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.number
     }
 }
 
@@ -152,6 +187,18 @@ pub struct CallContext {
     pub mystery_token: Option<String>,
 }
 
+impl CallContext {
+    /// Completes what a call that takes another's place does not say of itself. Who calls is never taken over: the call
+    /// before may have been the agent's.
+    pub fn take_over(&mut self, before: &Self) {
+        self.agent = self.agent.take().or_else(|| before.agent.clone());
+        self.queue = self.queue.take().or_else(|| before.queue.clone());
+        self.language = self.language.take().or_else(|| before.language.clone());
+        self.talk = self.talk.or(before.talk);
+        self.first_hang_up = self.first_hang_up.or(before.first_hang_up);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +210,18 @@ mod tests {
         assert_eq!(format!("{number:?}"), "CallerNumber(redacted)");
         assert_eq!(CallerNumber::new(" Anonymous "), None);
         assert_eq!(CallerNumber::new("Bob").unwrap().expose(), "bob");
+    }
+
+    #[test]
+    fn every_spelling_is_one_caller_and_the_former_ones_are_known() {
+        let numbering = Numbering { country: "NL".to_owned().try_into().ok(), ..Numbering::default() };
+        let number = CallerNumber::dialled("020 - 123 45 67", &numbering).unwrap();
+        assert_eq!(number.expose(), "+31201234567");
+        let former: Vec<_> = number.former().iter().map(|other| other.expose().to_owned()).collect();
+        assert_eq!(former, ["0031201234567", "0201234567", "31201234567"]);
+        let extension = CallerNumber::dialled("4711", &numbering).unwrap();
+        assert_eq!((extension.expose(), extension.former().len()), ("4711", 0));
+        assert!(extension.is_number() && !CallerNumber::new("ann.b").unwrap().is_number());
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub enum DecisionReason {
     UnknownSurvey,
     /// Not eligible: the decision about this call was made ahead, and has been used.
     AlreadyDecided,
+    /// Not eligible: this conversation was, or is being, surveyed by another call.
+    SameCall,
 }
 
 impl DecisionReason {
@@ -141,6 +143,7 @@ impl DecisionReason {
             Self::NoRule => "no_rule",
             Self::UnknownSurvey => "unknown_survey",
             Self::AlreadyDecided => "already_decided",
+            Self::SameCall => "same_call",
         }
     }
 }

@@ -9,6 +9,7 @@ mod digit;
 mod happening;
 mod heard;
 mod ids;
+mod numbering;
 mod outcome;
 mod period;
 mod play;
@@ -29,6 +30,7 @@ pub use ids::{
     AgentId, CallId, CallRef, IdError, Language, PromptName, QuestionId, QueueId, RecordingId, SurveyId,
     SurveyVersion, TeamId, TrunkId,
 };
+pub use numbering::{Country, Numbering};
 pub use outcome::{Disposition, FailReason, Progress, SkipReason, Stage, Transcription};
 pub use period::{Period, PeriodError, Week, midnight_us};
 pub use play::{ListenId, PlayId, PromptCatalogue};

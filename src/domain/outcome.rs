@@ -152,6 +152,8 @@ pub enum FailReason {
     Transport,
     /// The service stopped while the call ran.
     Shutdown,
+    /// Another call took its place: the end of an attended transfer. Nobody left it.
+    Replaced,
     /// The service was not there any more; found open at the next start.
     Crash,
 }

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::config::SelectionConfig;
-use crate::domain::{CallContext, CallerHash, CallerNumber};
+use crate::domain::{CallContext, CallerHash, CallerNumber, Numbering};
 
 /// Shortest mystery key, in bytes.
 const KEY_MIN: usize = 16;
@@ -55,7 +55,7 @@ pub enum ListError {
 
 impl Lists {
     /// Reads the lists that the configuration names. `hash` hides a number; `mystery_key` is used where the
-    /// configuration has none.
+    /// configuration has none; `numbering` says how national numbers are meant.
     ///
     /// # Errors
     /// See [`ListError`].
@@ -63,9 +63,11 @@ impl Lists {
         config: &SelectionConfig,
         hash: &dyn Fn(&CallerNumber) -> CallerHash,
         mystery_key: &[u8],
+        numbering: &Numbering,
     ) -> Result<Self, ListError> {
-        let list =
-            |path: &Option<PathBuf>| path.as_deref().map_or(Ok(HashSet::new()), |p| read_list(p, hash));
+        let list = |path: &Option<PathBuf>| {
+            path.as_deref().map_or(Ok(HashSet::new()), |p| read_list(p, hash, numbering))
+        };
         let mystery_key = match &config.mystery_key_file {
             None => mystery_key.to_vec(),
             Some(path) => {
@@ -99,6 +101,15 @@ impl Lists {
         }
     }
 
+    /// Who is listed under another hash is listed under this one too.
+    pub(super) fn rename(&mut self, former: CallerHash, now: CallerHash) {
+        for list in [&mut self.do_not_survey, &mut self.mystery] {
+            if list.contains(&former) {
+                list.insert(now);
+            }
+        }
+    }
+
     pub(super) fn never(&self, caller: Option<CallerHash>) -> bool {
         caller.is_some_and(|caller| self.do_not_survey.contains(&caller))
     }
@@ -124,6 +135,7 @@ impl Lists {
 fn read_list(
     path: &Path,
     hash: &dyn Fn(&CallerNumber) -> CallerHash,
+    numbering: &Numbering,
 ) -> Result<HashSet<CallerHash>, ListError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ListError::File { path: path.to_owned(), source })?;
@@ -134,7 +146,7 @@ fn read_list(
             continue;
         }
         let hashed = CallerHash::try_from(entry.to_ascii_lowercase()).ok();
-        let caller = hashed.or_else(|| CallerNumber::new(entry).map(|number| hash(&number)));
+        let caller = hashed.or_else(|| CallerNumber::dialled(entry, numbering).map(|number| hash(&number)));
         callers.insert(caller.ok_or_else(|| ListError::Line { path: path.to_owned(), line: i + 1 })?);
     }
     Ok(callers)

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{AgentId, CallerHash, QueueId};
+use crate::domain::{AgentId, CallRef, CallerHash, QueueId};
 
 /// Queues, and agents, counted apart; those beyond share one count. Names come from the wire.
 const NAMES_MAX: usize = 10_000;
@@ -20,6 +20,8 @@ pub struct SelectionState {
     pub today: Vec<(Option<QueueId>, Option<AgentId>, u64)>,
     /// Sampled callers and when, the earliest first.
     pub callers: Vec<(CallerHash, Timestamp)>,
+    /// Conversations that brought an answer and when, the earliest first.
+    pub conversations: Vec<(Conversation, Timestamp)>,
 }
 
 /// Counts by name.
@@ -78,6 +80,49 @@ impl Daily {
     }
 }
 
+/// A conversation, as the contact centre names it: its reference, and the agent.
+pub type Conversation = (CallRef, Option<AgentId>);
+
+/// Conversations that are being, or have been, surveyed, until their window is over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Conversations {
+    /// When the survey was answered; `None` while it goes on.
+    known: HashMap<Conversation, Option<Timestamp>>,
+    order: VecDeque<(Conversation, Timestamp)>,
+}
+
+impl Conversations {
+    pub(super) fn has(&self, name: &Conversation, window: SignedDuration, now: Timestamp) -> bool {
+        match self.known.get(name) {
+            Some(None) => true,
+            Some(Some(at)) => now.duration_since(*at) < window,
+            None => false,
+        }
+    }
+
+    /// A survey of it goes on.
+    pub(super) fn begin(&mut self, name: Conversation) {
+        // Each one is a call that goes on, of which there are not more than calls.
+        self.known.insert(name, None);
+    }
+
+    /// A survey of it is over. Without an answer another call may still bring one: a transfer that was tried again.
+    pub(super) fn end(&mut self, name: Conversation, answered: bool, now: Timestamp, max: usize) {
+        if !answered {
+            self.known.remove(&name);
+            return;
+        }
+        while self.order.len() >= max {
+            let Some((oldest, at)) = self.order.pop_front() else { break };
+            if self.known.get(&oldest) == Some(&Some(at)) {
+                self.known.remove(&oldest);
+            }
+        }
+        self.known.insert(name.clone(), Some(now));
+        self.order.push_back((name, now));
+    }
+}
+
 /// Callers who were sampled, until their window is over.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Callers {
@@ -103,6 +148,16 @@ impl Callers {
         }
         self.last.insert(caller, at);
         self.order.push_back((caller, at));
+    }
+
+    /// A caller who was known by another hash is known by this one from now on.
+    pub(super) fn rename(&mut self, former: CallerHash, now: CallerHash) {
+        let Some(at) = self.last.remove(&former) else { return };
+        let last = self.last.entry(now).or_insert(at);
+        *last = (*last).max(at);
+        for entry in self.order.iter_mut().filter(|entry| **entry == (former, at)) {
+            entry.0 = now;
+        }
     }
 
     fn forget(&mut self, caller: CallerHash, at: Timestamp) {

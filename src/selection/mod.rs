@@ -1,7 +1,7 @@
 //! Who is surveyed, and why not. Pure: the time is an argument, the only chance is a seeded generator.
 //!
 //! In order: trial calls and mystery callers are always surveyed; then the do-not-survey list, which nothing
-//! overrides; then the agent's own trigger, always surveyed; then, for everyone else, eligibility (talk time, hours,
+//! overrides; then a conversation that was surveyed already; then the agent's own trigger, always surveyed; then, for everyone else, eligibility (talk time, hours,
 //! the caller's window, caps) and the queue's rule over the eligible ones. Only sampled calls count towards caps and
 //! windows, so an agent can neither use them up nor hide a caller behind them.
 
@@ -23,9 +23,9 @@ use crate::domain::{
 };
 
 pub use lists::{ListError, Lists};
-pub use memory::SelectionState;
+pub use memory::{Conversation, SelectionState};
 
-use memory::{Callers, Counts, Daily};
+use memory::{Callers, Conversations, Counts, Daily};
 
 /// Parts per million, in which draws are kept.
 const PPM: u32 = 1_000_000;
@@ -42,6 +42,7 @@ pub struct Selector {
     counts: Counts<Option<QueueId>>,
     today: Daily,
     callers: Callers,
+    conversations: Conversations,
 }
 
 impl Selector {
@@ -71,6 +72,10 @@ impl Selector {
         for (caller, at) in state.callers {
             callers.add(caller, at, config.same_caller_max);
         }
+        let mut conversations = Conversations::default();
+        for (name, at) in state.conversations {
+            conversations.end(name, true, at, config.same_caller_max);
+        }
         Ok(Self {
             config,
             zone,
@@ -81,6 +86,7 @@ impl Selector {
             counts,
             today,
             callers,
+            conversations,
         })
     }
 
@@ -107,13 +113,24 @@ impl Selector {
         self.seed
     }
 
-    /// When the day began, and how far back callers matter: what [`SelectionState`] must hold.
+    /// When the day began, and how far back callers and conversations matter: what [`SelectionState`] must hold.
     #[must_use]
-    pub fn horizon(config: &SelectionConfig, zone: &TimeZone, now: Timestamp) -> (Timestamp, Timestamp) {
+    pub fn horizon(config: &SelectionConfig, zone: &TimeZone, now: Timestamp) -> [Timestamp; 3] {
         let zoned = now.to_zoned(zone.clone());
         let day = zoned.start_of_day().map_or(now, |start| start.timestamp());
-        let window = SignedDuration::try_from(config.same_caller_window).unwrap_or(SignedDuration::MAX);
-        (day, now.saturating_sub(window).unwrap_or(Timestamp::MIN))
+        let back = |window| {
+            let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
+            now.saturating_sub(window).unwrap_or(Timestamp::MIN)
+        };
+        [day, back(config.same_caller_window), back(config.same_call_window)]
+    }
+
+    /// A caller whom earlier versions may have known by other hashes is known by this one from now on.
+    pub fn recognise(&mut self, caller: CallerHash, former: &[CallerHash]) {
+        for &former in former {
+            self.callers.rename(former, caller);
+            self.lists.rename(former, caller);
+        }
     }
 
     /// Decides for one call. What is decided counts at once.
@@ -133,6 +150,9 @@ impl Selector {
             Origin::Agent | Origin::Sampled if self.lists.never(caller) => {
                 return refuse(DecisionReason::DoNotSurvey);
             }
+            Origin::Agent | Origin::Sampled if self.is_same_call(context, now) => {
+                return refuse(DecisionReason::SameCall);
+            }
             Origin::Agent => return always(DecisionReason::AgentTrigger),
             Origin::Sampled => {}
         }
@@ -151,6 +171,28 @@ impl Selector {
             }
         }
         Decision { origin, survey, reason, count, draw_ppm, ahead: None }
+    }
+
+    /// Whether this caller is on the list that nothing overrides.
+    #[must_use]
+    pub fn forbids(&self, caller: Option<CallerHash>) -> bool {
+        self.lists.never(caller)
+    }
+
+    /// A survey of this conversation begins. Trial and mystery calls are no conversations.
+    pub fn begin(&mut self, conversation: Conversation) {
+        self.conversations.begin(conversation);
+    }
+
+    /// A survey of this conversation is over; says whether it brought an answer.
+    pub fn end(&mut self, conversation: Conversation, answered: bool, now: Timestamp) {
+        self.conversations.end(conversation, answered, now, self.config.same_caller_max);
+    }
+
+    fn is_same_call(&self, context: &CallContext, now: Timestamp) -> bool {
+        let window = SignedDuration::try_from(self.config.same_call_window).unwrap_or(SignedDuration::MAX);
+        let name = context.call_ref.clone().map(|call_ref| (call_ref, context.agent.clone()));
+        !window.is_zero() && name.is_some_and(|name| self.conversations.has(&name, window, now))
     }
 
     fn origin(&self, context: &CallContext, caller: Option<CallerHash>) -> Origin {

@@ -185,11 +185,50 @@ fn lists_are_read_and_hashed() {
     std::fs::write(&path, format!("# asked us not to\n+31 20 123 4567 # shop\n\n{}\n", hash(5))).unwrap();
     let config = SelectionConfig { do_not_survey: Some(path.clone()), ..SelectionConfig::default() };
     let fake = |number: &CallerNumber| hash(number.expose().len().try_into().unwrap());
-    let lists = Lists::load(&config, &fake, KEY).unwrap();
+    let lists = Lists::load(&config, &fake, KEY, &crate::domain::Numbering::default()).unwrap();
     assert!(lists.never(Some(hash(12))) && lists.never(Some(hash(5))) && !lists.never(Some(hash(6))));
     std::fs::write(&path, "+31201234567\nanonymous\n").unwrap();
-    let error = Lists::load(&config, &fake, KEY).unwrap_err().to_string();
+    let error =
+        Lists::load(&config, &fake, KEY, &crate::domain::Numbering::default()).unwrap_err().to_string();
     assert!(error.ends_with("never.txt:2: neither a number nor a caller hash"), "{error}");
+}
+
+#[test]
+fn a_caller_known_by_a_former_hash_is_the_same_caller() {
+    let fresh = selector;
+    let mut selector = fresh("rule = 'all'\nsame_caller_window = '30 days'");
+    let reason = |caller, selector: &mut Selector| {
+        selector.decide(&call("s", "a"), Some(hash(caller)), at(MONDAY)).reason
+    };
+    assert_eq!(reason(1, &mut selector), DecisionReason::All);
+    selector.recognise(hash(2), &[hash(1), hash(66)]);
+    assert_eq!(reason(2, &mut selector), DecisionReason::DoNotSurvey, "66 is listed");
+    selector.recognise(hash(3), &[hash(2)]);
+    assert_eq!(reason(4, &mut selector), DecisionReason::All);
+    let mut other = fresh("rule = 'all'\nsame_caller_window = '30 days'");
+    assert_eq!(reason(1, &mut other), DecisionReason::All);
+    other.recognise(hash(2), &[hash(1)]);
+    assert_eq!(reason(2, &mut other), DecisionReason::SameCaller);
+}
+
+#[test]
+fn one_response_for_a_conversation() {
+    let mut selector = selector("rule = 'all'\nsame_call_window = '1h'");
+    let named = |agent: &str| CallContext { call_ref: "C-1".parse().ok(), ..call("sales", agent) };
+    let name = (named("anna").call_ref.unwrap(), named("anna").agent);
+    let reason =
+        |selector: &mut Selector, agent: &str, now| selector.decide(&named(agent), None, at(now)).reason;
+    let later = "2026-12-16T10:59:00Z";
+    selector.begin(name.clone());
+    assert_eq!(reason(&mut selector, "anna", MONDAY), DecisionReason::SameCall, "one goes on");
+    assert_eq!(reason(&mut selector, "bob", MONDAY), DecisionReason::All, "of another agent");
+    selector.end(name.clone(), false, at(MONDAY));
+    assert_eq!(reason(&mut selector, "anna", MONDAY), DecisionReason::All, "the first brought no answer");
+    selector.end(name, true, at(MONDAY));
+    assert_eq!(reason(&mut selector, "anna", MONDAY), DecisionReason::SameCall);
+    let sent = CallContext { trigger: crate::domain::Trigger::Agent, ..named("anna") };
+    assert_eq!(selector.decide(&sent, None, at(MONDAY)).reason, DecisionReason::SameCall);
+    assert_eq!(reason(&mut selector, "anna", later), DecisionReason::All, "the window is over");
 }
 
 #[derive(Clone, Debug)]

@@ -83,6 +83,12 @@ impl Privacy {
         CallerHash(mac(&self.caller_key, number.expose().as_bytes()))
     }
 
+    /// The hashes under which earlier versions may know a caller.
+    #[must_use]
+    pub fn former_hashes(&self, number: &CallerNumber) -> Vec<CallerHash> {
+        number.former().iter().map(|former| self.caller_hash(former)).collect()
+    }
+
     /// The key under which a mystery caller's token is made from a call reference, unless the configuration has one.
     #[must_use]
     pub fn mystery_key(&self) -> [u8; 32] {

@@ -162,11 +162,11 @@ async fn selection_takes_up_where_it_ended() {
     }
     let start = jiff::Timestamp::from_microsecond(START_US).unwrap();
     let late = start + jiff::SignedDuration::from_secs(1);
-    let state = store.views().selection_state(start, start).await.unwrap();
+    let state = store.views().selection_state([start, start, start]).await.unwrap();
     assert_eq!(state.counts, [("sales".parse().ok(), 8)]);
     assert_eq!(state.today, [("sales".parse().ok(), "anna".parse().ok(), 2)]);
     assert_eq!(state.callers, [(CallerHash([9; 32]), start); 2]);
-    let state = store.views().selection_state(late, late).await.unwrap();
+    let state = store.views().selection_state([late, late, late]).await.unwrap();
     assert_eq!((state.counts.len(), state.today.len(), state.callers.len()), (1, 0, 0));
 }
 

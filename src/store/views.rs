@@ -197,8 +197,7 @@ impl Views {
     /// [`StoreError::Read`], [`StoreError::Damaged`].
     pub async fn selection_state(
         &self,
-        day_start: Timestamp,
-        window_start: Timestamp,
+        [day_start, window_start, answered_since]: [Timestamp; 3],
     ) -> Result<SelectionState, StoreError> {
         const SAMPLED: &str = "origin = 'sampled' AND survey IS NOT NULL AND offered_us >= $1";
         let counts = sqlx::query("SELECT queue, n FROM queue_counts").fetch_all(&self.pool);
@@ -226,6 +225,17 @@ impl Views {
             let at = Timestamp::from_microsecond(get(row, "offered_us")?)
                 .map_err(|e| damaged("calls", "offered_us".into(), e.to_string()))?;
             state.callers.push((parse(row, "caller")?, at));
+        }
+        let conversations = sqlx::query(
+            "SELECT call_ref, agent, offered_us FROM calls WHERE offered_us >= $1 AND call_ref IS NOT NULL \
+             AND origin IN ('sampled', 'agent') AND disposition IN ('complete', 'partial') ORDER BY offered_us",
+        );
+        let conversations = conversations.bind(answered_since.as_microsecond()).fetch_all(&self.pool);
+        for row in &conversations.await.map_err(read_error)? {
+            let at = Timestamp::from_microsecond(get(row, "offered_us")?)
+                .map_err(|e| damaged("calls", "offered_us".into(), e.to_string()))?;
+            let agent = get::<Option<String>>(row, "agent")?.and_then(|agent| agent.parse().ok());
+            state.conversations.push(((parse(row, "call_ref")?, agent), at));
         }
         let from = (day_start.as_microsecond(), window_start.as_microsecond());
         self.add_decided_ahead(from, &mut state).await?;

@@ -31,11 +31,10 @@ fn a_caller_is_erased_beside_calls_and_without_a_service() {
     }
     let dry = app.ask(&["erase", "--caller", "+31 20 123 4567"]);
     assert!(dry.contains("2 calls would be touched. Nothing was erased"), "{dry}");
-    let other = app.ask(&["erase", "--caller", "0031201234567"]);
-    assert!(other.contains("0 calls") && other.contains("under 0031201234567"), "{other}");
-    assert!(other.contains("Under +31201234567 there are 2: --caller +31201234567"), "{other}");
+    let other = app.ask(&["erase", "--caller", "0031 20 1234567"]);
+    assert_eq!(other, dry, "one number in every spelling");
     let nobody = app.ask(&["erase", "--caller", "+4915550000"]);
-    assert!(nobody.contains("Nor under 004915550000, 4915550000."), "{nobody}");
+    assert!(nobody.contains("No calls are kept under this number in any spelling."), "{nobody}");
     assert!(!app.ask(&["audit", "list"]).contains(" erase "), "nothing was done so far");
 
     let script = "quiet 2s; pause 4s; press 4; bye";

@@ -107,6 +107,15 @@ impl<K: Hash + Eq + Clone> Index<K> {
         }
     }
 
+    /// Puts under one key what stood under another, and tells what that was.
+    fn rename(&mut self, former: &K, now: &K) -> BTreeSet<Uuid> {
+        let ids = self.0.remove(former).unwrap_or_default();
+        if !ids.is_empty() {
+            self.0.entry(now.clone()).or_default().extend(&ids);
+        }
+        ids
+    }
+
     /// The latest first.
     fn of(&self, key: Option<&K>) -> impl Iterator<Item = Uuid> {
         key.and_then(|key| self.0.get(key)).into_iter().flat_map(|ids| ids.iter().rev().copied())
@@ -125,6 +134,17 @@ pub(super) struct Book {
 }
 
 impl Book {
+    /// What waits for a caller under hashes of earlier versions waits for them under this one.
+    pub(super) fn recognise(&mut self, caller: CallerHash, former: &[CallerHash]) {
+        for former in former {
+            for id in self.by_caller.rename(former, &caller) {
+                if let Some(reservation) = self.reservations.get_mut(&id) {
+                    reservation.said.caller = Some(caller);
+                }
+            }
+        }
+    }
+
     pub(super) fn reserve(&mut self, reservation: Reservation, max: usize) -> Result<(), Full> {
         if self.reservations.len() >= max {
             return Err(Full);

@@ -71,6 +71,11 @@ impl Ahead {
         self.book().meet(context, caller, now_us)
     }
 
+    /// What waits for a caller under hashes of earlier versions waits for them under this one.
+    pub fn recognise(&self, caller: CallerHash, former: &[CallerHash]) {
+        self.book().recognise(caller, former);
+    }
+
     /// Puts back what a call met that could not be taken.
     pub fn give_back(&self, met: Met) {
         self.book().give_back(met);

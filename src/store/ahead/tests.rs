@@ -199,7 +199,7 @@ async fn what_waits_outlives_a_restart_and_counts_for_selection() {
     let (store, orphans) = open(folder.path()).await;
     assert_eq!(orphans.len(), 0);
     let from = jiff::Timestamp::from_microsecond(NOW).unwrap();
-    let state = store.views().selection_state(from, from).await.unwrap();
+    let state = store.views().selection_state([from, from, from]).await.unwrap();
     assert_eq!(state.counts, [("sales".parse().ok(), 7)]);
     assert_eq!(state.today, [("sales".parse().ok(), "ben".parse().ok(), 1)]);
     assert_eq!(state.callers, [(CallerHash([2; 32]), from)]);

@@ -325,6 +325,7 @@ decided-cap_agent = as many as may be asked about this agent in a day
 decided-no_rule = no rule covers this queue
 decided-unknown_survey = there is no such survey
 decided-already_decided = another call had used this decision
+decided-same_call = this conversation was surveyed by another call
 skip-when = only asked after certain answers
 skip-attempts = asked often enough
 skip-refused = declined

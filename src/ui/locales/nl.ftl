@@ -325,6 +325,7 @@ decided-cap_agent = zoveel als er op een dag over deze medewerker bevraagd mogen
 decided-no_rule = geen regel gaat over deze wachtrij
 decided-unknown_survey = zo’n enquête is er niet
 decided-already_decided = een ander gesprek had dit besluit al gebruikt
+decided-same_call = over dit gesprek is al een enquête gehouden
 skip-when = wordt alleen na bepaalde antwoorden gevraagd
 skip-attempts = vaak genoeg gevraagd
 skip-refused = wilde niet antwoorden
