@@ -188,6 +188,7 @@ impl Service {
             store,
             recognisers,
             running: call::RunningCalls::default(),
+            legs: call::Legs::default(),
             comments,
             selector: Mutex::new(selector),
             live: ArcSwap::from_pointee(live),
@@ -348,7 +349,8 @@ fn versions(live: &Live) -> Vec<(SurveyId, SurveyVersion)> {
 fn lists(store: &Store, live: &Live) -> anyhow::Result<Lists> {
     let privacy = store.privacy();
     let hash = |number: &CallerNumber| privacy.caller_hash(number);
-    Ok(Lists::load(&live.config.selection, &hash, &privacy.mystery_key())?)
+    let numbering = live.config.service.numbering();
+    Ok(Lists::load(&live.config.selection, &hash, &privacy.mystery_key(), &numbering)?)
 }
 
 /// Selection, taken up where an earlier run ended.
@@ -356,8 +358,8 @@ async fn selector(store: &Store, live: &Live) -> anyhow::Result<Selector> {
     let config = &live.config.selection;
     let fault = |fault: config::Fault| anyhow::anyhow!("[selection] {}: {}", fault.key, fault.what);
     let now = Timestamp::now();
-    let (day, window) = Selector::horizon(config, &config.zone().map_err(fault)?, now);
-    let state = store.views().selection_state(day, window).await.context("selection state")?;
+    let horizon = Selector::horizon(config, &config.zone().map_err(fault)?, now);
+    let state = store.views().selection_state(horizon).await.context("selection state")?;
     let lists = lists(store, live)?;
     let selector =
         Selector::new(config.clone(), versions(live), lists, state, rand::random(), now).map_err(fault)?;

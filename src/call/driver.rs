@@ -10,15 +10,17 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::ears::Ears;
 use super::follow::Follow;
+use super::legs::Held;
 use super::live::{self, RunningCall};
 use super::{Shared, goodbye, perform, tell};
 use crate::config::Live;
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
-    AgreedStream, CallContext, CallId, CallStats, CallerHash, CallerNumber, Codec, Decision, Disposition,
-    Entry, Fact, FailReason, Progress, StoredContext,
+    AgreedStream, CallContext, CallId, CallStats, CallerHash, CallerNumber, Codec, Decision, DecisionReason,
+    Disposition, Entry, Fact, FailReason, Origin, Progress, StoredContext,
 };
 use crate::media::{Leg, LegEvent};
+use crate::selection::Conversation;
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
 use crate::store::{Batch, Comment, Decided, Met, ResponseKey};
 
@@ -56,6 +58,17 @@ pub fn decide(parts: &Shared, context: &CallContext, caller: Option<CallerHash>,
     counted(selector.decide(context, caller, now))
 }
 
+/// The hash of a caller; what is remembered of them under the spellings of earlier versions goes over to it.
+fn recognised(parts: &Shared, number: &CallerNumber) -> CallerHash {
+    let privacy = parts.store.privacy();
+    let (hash, former) = (privacy.caller_hash(number), privacy.former_hashes(number));
+    if !former.is_empty() {
+        parts.selector.lock().unwrap_or_else(PoisonError::into_inner).recognise(hash, &former);
+        parts.store.ahead().recognise(hash, &former);
+    }
+    hash
+}
+
 fn counted(decision: Decision) -> Decision {
     counter!("aftercall_decisions_total", "reason" => decision.reason.as_str(), "origin" => decision.origin.as_str())
         .increment(1);
@@ -65,16 +78,22 @@ fn counted(decision: Decision) -> Decision {
 async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let live = parts.live.load_full();
     let now = Timestamp::now();
+    let before = signals.incoming.replaces.and_then(|key| parts.legs.get(key));
     let context = &mut signals.incoming.context;
-    let hash = context.caller.as_ref().map(|number| parts.store.privacy().caller_hash(number));
+    if let Some(before) = &before {
+        context.take_over(&before.context);
+    }
+    let hash = context.caller.as_ref().map(|number| recognised(parts, number));
     let met = parts.store.ahead().meet(context, hash, now.as_microsecond());
     let hash = hash.or_else(|| met.caller());
     context.language = context.language.take().or_else(|| context.language_otherwise.clone());
     let context = &*context;
-    let decision = match &met.decided {
-        Some(Decided::Now(frozen)) => as_held(&frozen.decision, &live),
-        Some(Decided::Before) => counted(Decision::already_made()),
-        None => decide(parts, context, hash, now),
+    let decision = match (&before, &met.decided) {
+        // The caller comes in the place of who announced them: the decision was made then, but not knowing who it is.
+        (Some(before), _) => allowed(parts, before.decision.clone(), hash),
+        (None, Some(Decided::Now(frozen))) => as_held(&frozen.decision, &live),
+        (None, Some(Decided::Before)) => counted(Decision::already_made()),
+        (None, None) => decide(parts, context, hash, now),
     };
     let stored = StoredContext {
         trunk: signals.incoming.trunk.clone(),
@@ -95,8 +114,27 @@ async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let survey = decision.survey.as_ref().and_then(|(survey, _)| live.surveys.get(survey)).cloned();
     match survey {
         None => goodbye::decline(parts, &live, id, signals, &decision, opening).await,
-        Some(survey) => hold(parts, id, signals, survey, &decision, (opening, met)).await,
+        Some(survey) => {
+            let held = Held { decision: decision.clone(), context: context.clone() };
+            let _leg = parts.legs.begin(signals.incoming.key, held);
+            hold(parts, id, signals, survey, &decision, (opening, met)).await;
+        }
     }
+}
+
+/// What names a conversation that must be surveyed once.
+fn conversation(decision: &Decision, context: &CallContext) -> Option<Conversation> {
+    let real = matches!(decision.origin, Origin::Sampled | Origin::Agent);
+    context.call_ref.clone().filter(|_| real).map(|call_ref| (call_ref, context.agent.clone()))
+}
+
+/// A decision that was made without knowing the caller.
+fn allowed(parts: &Shared, decision: Decision, caller: Option<CallerHash>) -> Decision {
+    let selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
+    if selector.forbids(caller) {
+        return Decision { survey: None, reason: DecisionReason::DoNotSurvey, ..decision };
+    }
+    decision
 }
 
 /// A decision made ahead, with the version of its survey that is held now.
@@ -157,11 +195,16 @@ async fn hold(
             }
         },
     };
+    let conversation = conversation(decision, &incoming.context);
+    if let Some(name) = &conversation {
+        parts.selector.lock().unwrap_or_else(PoisonError::into_inner).begin(name.clone());
+    }
     let codec = incoming.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.codec);
     opening.entries.push(entry(id, Fact::Answered { codec }));
     opening.dialog = Some(incoming.trace.clone());
     if let Err(error) = parts.store.append(opening).await {
         parts.store.ahead().give_back(met);
+        over(parts, conversation, false);
         error!("A call is refused, because it could not be stored: {error}");
         parts.sip.send(incoming.key, SipCommand::Reject { code: 503 }).await;
         return;
@@ -200,7 +243,17 @@ async fn hold(
         running,
     };
     driver.converse().await;
+    let disposition = driver.outcome.as_ref().map(|outcome| outcome.disposition);
+    over(parts, conversation, matches!(disposition, Some(Disposition::Complete | Disposition::Partial)));
     driver.close().await;
+}
+
+/// A conversation's survey is over.
+fn over(parts: &Shared, conversation: Option<Conversation>, answered: bool) {
+    if let Some(name) = conversation {
+        let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
+        selector.end(name, answered, Timestamp::now());
+    }
 }
 
 /// A call as the view of running calls shows it at its start.
@@ -314,6 +367,7 @@ impl Driver<'_> {
                 self.sip_over = true;
                 Some(match ended {
                     Ended::Bye | Ended::ByUs => Event::CallerGone,
+                    Ended::Replaced => Event::Failed(FailReason::Replaced),
                     Ended::Cancelled => Event::Failed(FailReason::Cancelled),
                     Ended::NoAck => Event::Failed(FailReason::NoAck),
                     Ended::NoCodec => Event::Failed(FailReason::NoCodec),

@@ -66,9 +66,8 @@ async fn say_goodbye(parts: &Shared, live: &Live, signals: CallSignals) -> bool 
         parts.sip.send(incoming.key, SipCommand::Reject { code: 603 }).await;
         return false;
     };
-    if let Some(stream) = &incoming.stream {
-        leg.connect(stream.clone());
-    }
+    // Nothing is sent before the ACK: a forged request could name anybody.
+    let mut agreed = incoming.stream.clone();
     parts.sip.send(incoming.key, SipCommand::Answer { port: leg.port() }).await;
     let english: Option<Language> = "en".parse().ok();
     let languages = [incoming.context.language.as_ref(), english.as_ref()];
@@ -77,11 +76,17 @@ async fn say_goodbye(parts: &Shared, live: &Live, signals: CallSignals) -> bool 
     loop {
         tokio::select! {
             event = events.recv() => match event {
-                Some(SipEvent::Confirmed) => match &prompt {
-                    Some(prompt) => leg.play(ONLY, vec![prompt.clone()], Times::Once),
-                    None => break,
-                },
-                Some(SipEvent::Stream(stream)) => leg.connect(stream),
+                Some(SipEvent::Confirmed) => {
+                    if let Some(stream) = agreed.take() {
+                        leg.connect(stream);
+                    }
+                    let Some(prompt) = &prompt else { break };
+                    leg.play(ONLY, vec![prompt.clone()], Times::Once);
+                }
+                Some(SipEvent::Stream(stream)) => {
+                    agreed = None;
+                    leg.connect(stream);
+                }
                 Some(SipEvent::Key(_)) => {}
                 Some(SipEvent::Ended(_)) | None => return true,
             },

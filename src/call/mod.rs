@@ -5,6 +5,7 @@ mod driver;
 mod ears;
 mod follow;
 mod goodbye;
+mod legs;
 mod live;
 mod orphans;
 mod perform;
@@ -17,6 +18,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
 pub use driver::{decide, run};
+pub use legs::Legs;
 pub use live::{RunningCall, RunningCalls};
 pub use orphans::close_all;
 
@@ -39,6 +41,8 @@ pub struct Parts {
     pub recognisers: Arc<dyn Recognisers>,
     /// The calls that run now.
     pub running: RunningCalls,
+    /// The same, for those that take another's place.
+    pub legs: Legs,
     /// Comments that wait for their text.
     pub comments: mpsc::Sender<Comment>,
     /// Who is surveyed. Locked for one decision at a time, never over an await.

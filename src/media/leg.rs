@@ -156,7 +156,8 @@ impl LegCore {
             InBand::Always => true,
             InBand::Never => false,
         };
-        self.ear.listen_for_tones(in_band);
+        // What comes on hold is the PBX's music, and music holds key tones.
+        self.ear.listen_for_tones(in_band && stream.direction.sends());
         self.silent_since = stream.direction.sends().then_some((now, false));
         self.sending.due.get_or_insert(now);
         if self.report_due.is_none() {

@@ -18,6 +18,8 @@ const MOVING: Duration = Duration::from_millis(400);
 /// Longer than the time between two reports of one press (50 ms at most by RFC 4733 §2.5.1.2, with one lost), shorter
 /// than a finger takes to press a key again.
 const BETWEEN: Duration = Duration::from_millis(120);
+/// The same, where the duration says nothing because it never grows: only the pause tells.
+const STILL: Duration = Duration::from_millis(300);
 /// A silence after which a report is a press of its own, unless its duration says otherwise.
 const GAP: Duration = Duration::from_secs(1);
 /// How long a last report may come again.
@@ -196,7 +198,8 @@ impl Press {
         let starts_anew = if stamp.marker {
             !(grows || report.held_ticks == self.held_ticks) || quiet >= BETWEEN
         } else if same_place {
-            !wraps && !grows && report.held_ticks < self.held_ticks && quiet >= BETWEEN
+            let falls = report.held_ticks < self.held_ticks;
+            !wraps && !grows && quiet >= if falls { BETWEEN } else { STILL }
         } else {
             // RFC 4733 §2.5.1.3: a segment follows without marker, exactly where the one before ended.
             false

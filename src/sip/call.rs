@@ -84,6 +84,8 @@ pub(super) struct Call {
     /// Whether the far end takes UPDATE.
     pub takes_update: bool,
     pub hang_up: Option<HangUp>,
+    /// The call that ends once this one is answered.
+    pub replaces: Option<CallKey>,
     /// Tells a replaced timer from the one that counts.
     pub generation: u32,
 }

@@ -4,9 +4,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use sipx_sip::headers::{Address, HistoryInfo};
+use sipx_sip::headers::Address;
 use sipx_sip::{HeaderName, Request, Uri};
 
+use super::uui;
 use crate::config::TrunkConfig;
 use crate::domain::{CallContext, CallerNumber, Party, Trigger};
 
@@ -24,12 +25,14 @@ pub enum SourceExpr {
     User(String),
     /// `referred-by`: the user that transferred the call (RFC 3892).
     ReferredBy,
-    /// `history-info`: the user of the last entry but one, whom the call was meant for before us (RFC 7044).
+    /// `history-info`: the user whom the call was meant for before us (RFC 7044).
     HistoryInfo,
     /// `diversion`: the user of the topmost Diversion header (RFC 5806).
     Diversion,
     /// `p-asserted-identity`: the user that the network vouches for (RFC 3325).
     PAssertedIdentity,
+    /// `remote-party-id`: the calling party by Remote-Party-ID, which came before RFC 3325.
+    RemotePartyId,
     /// `from`: the user in From.
     From,
     /// `call-id`: the SIP Call-ID.
@@ -53,11 +56,12 @@ impl FromStr for SourceExpr {
             ("history-info", "") => Ok(Self::HistoryInfo),
             ("diversion", "") => Ok(Self::Diversion),
             ("p-asserted-identity", "") => Ok(Self::PAssertedIdentity),
+            ("remote-party-id", "") => Ok(Self::RemotePartyId),
             ("from", "") => Ok(Self::From),
             ("call-id", "") => Ok(Self::CallId),
             _ => Err(format!(
                 "{text:?} is none of header:NAME, uui:KEY, param:NAME, user, user:PREFIX, referred-by, history-info, \
-                 diversion, p-asserted-identity, from, call-id"
+                 diversion, p-asserted-identity, remote-party-id, from, call-id"
             )),
         }
     }
@@ -71,27 +75,23 @@ impl TryFrom<String> for SourceExpr {
 }
 
 impl SourceExpr {
-    fn read(&self, request: &Request) -> Option<String> {
-        let value = match self {
-            Self::Header(name) => header_text(request, name)?,
-            Self::UserToUser(key) => user_to_user(&header_text(request, "User-to-User")?, key)?,
-            Self::Param(name) => text(request.uri.params()?.value(name)?),
-            Self::User(prefix) => dialled(&request.uri).strip_prefix(prefix.as_str())?.to_owned(),
-            Self::ReferredBy => address_user(&header_bytes(request, &HeaderName::ReferredBy)?)?,
-            Self::HistoryInfo => {
-                let history = HistoryInfo::from_headers(&request.headers)?.ok()?;
-                let before_us = history.0.len().checked_sub(2)?;
-                user_of(&history.0.get(before_us)?.target)?
-            }
-            Self::Diversion => {
-                address_user(&header_bytes(request, &HeaderName::Other("Diversion".as_bytes().into()))?)?
-            }
-            Self::PAssertedIdentity => address_user(&header_bytes(request, &HeaderName::PAssertedIdentity)?)?,
-            Self::From => address_user(&header_bytes(request, &HeaderName::From)?)?,
-            Self::CallId => text(&header_bytes(request, &HeaderName::CallId)?),
+    /// What stands there: one value as a rule; several where several identities are asserted.
+    fn read(&self, request: &Request) -> Vec<String> {
+        let one = |value: Option<String>| value.into_iter().collect();
+        let values: Vec<String> = match self {
+            Self::Header(name) => one(header_text(request, name)),
+            Self::UserToUser(key) => one(user_to_user(request, key)),
+            Self::Param(name) => one(request.uri.params().and_then(|params| params.value(name)).map(text)),
+            Self::User(prefix) => one(dialled(&request.uri).strip_prefix(prefix.as_str()).map(str::to_owned)),
+            Self::ReferredBy => users(request, &HeaderName::ReferredBy),
+            Self::HistoryInfo => one(meant_before_us(request)),
+            Self::Diversion => one(users(request, &named("Diversion")).into_iter().next()),
+            Self::PAssertedIdentity => users(request, &HeaderName::PAssertedIdentity),
+            Self::RemotePartyId => calling_parties(request),
+            Self::From => users(request, &HeaderName::From),
+            Self::CallId => one(header_bytes(request, &HeaderName::CallId).map(|value| text(&value))),
         };
-        let value = value.trim();
-        (!value.is_empty()).then(|| value.to_owned())
+        values.into_iter().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).collect()
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn read(request: &Request, trunk: &TrunkConfig) -> CallContext {
         agent: first(&map.agent, request, |t| t.parse().ok()),
         queue: first(&map.queue, request, |t| t.parse().ok()),
         call_ref: first(&map.call_ref, request, |t| t.parse().ok()),
-        caller: first(&map.caller, request, CallerNumber::new),
+        caller: caller(trunk, request),
         language: first(&map.language, request, |t| t.to_ascii_lowercase().parse().ok()),
         language_otherwise: trunk.language.clone(),
         reservation: first(&map.reservation, request, |t| t.parse().ok()),
@@ -131,7 +131,20 @@ pub(super) fn read(request: &Request, trunk: &TrunkConfig) -> CallContext {
 }
 
 fn first<T>(sources: &[SourceExpr], request: &Request, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-    sources.iter().find_map(|source| source.read(request).and_then(|value| read(&value)))
+    sources.iter().find_map(|source| source.read(request).iter().find_map(|value| read(value)))
+}
+
+/// Who calls: of several identities in one place the first that is a telephone number, else the first (RFC 3325 §9.1
+/// allows a `sip:` and a `tel:` one together).
+fn caller(trunk: &TrunkConfig, request: &Request) -> Option<CallerNumber> {
+    let numbering = trunk.numbering();
+    trunk.context.caller.iter().find_map(|source| {
+        let values = source.read(request);
+        let mut callers: Vec<CallerNumber> =
+            values.iter().filter_map(|value| CallerNumber::dialled(value, &numbering)).collect();
+        let best = callers.iter().position(CallerNumber::is_number).unwrap_or(0);
+        (best < callers.len()).then(|| callers.swap_remove(best))
+    })
 }
 
 /// The user part of a Request-URI, decoded; for a `tel:` URI the number.
@@ -139,16 +152,75 @@ fn dialled(uri: &Uri) -> String {
     user_of(uri).unwrap_or_default()
 }
 
+/// The user, or the number, that a URI names. Parameters inside the user part (`;verstat=`, `;npdi`, `;rn=`, RFC 3261
+/// §19.1.6) are no part of it; a number that is local to a context by its prefix (`;phone-context=+31`, RFC 3966
+/// §5.1.5) is joined to it.
 fn user_of(uri: &Uri) -> Option<String> {
-    match uri.tel_parts() {
-        Some(tel) => Some(text(tel.subscriber())),
-        None => uri.decoded_user().map(|user| text(&user)),
+    let (user, parameters) = match uri.tel_parts() {
+        Some(tel) => (tel.subscriber(), tel.parameters().unwrap_or_default()),
+        None => {
+            let user = uri.user()?;
+            let end = user.iter().position(|&b| b == b';').unwrap_or(user.len());
+            user.split_at(end)
+        }
+    };
+    let user = text(&percent_encoding::percent_decode(user).collect::<Vec<u8>>());
+    let parameters = text(parameters);
+    let context = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let prefix = name.trim().eq_ignore_ascii_case("phone-context") && value.starts_with('+');
+        prefix.then(|| value.trim().to_owned())
+    });
+    match context {
+        Some(prefix) if !user.starts_with('+') => Some(prefix + &user),
+        _ => Some(user),
     }
 }
 
-fn address_user(value: &[u8]) -> Option<String> {
-    let first = Address::parse_list(value, "address").ok()?.into_iter().next()?;
-    user_of(&first.uri)
+/// The users of all addresses in all rows of a header. A row that cannot be read is passed over.
+fn users(request: &Request, name: &HeaderName) -> Vec<String> {
+    addresses(request, name).iter().filter_map(|address| user_of(&address.uri)).collect()
+}
+
+fn addresses(request: &Request, name: &HeaderName) -> Vec<Address> {
+    let rows = request.headers.get_all(name);
+    rows.filter_map(|row| Address::parse_list(&row.value(), "address").ok()).flatten().collect()
+}
+
+/// Remote-Party-ID, of a draft that many PBXs still speak: the entries that do not say that they are the called party.
+fn calling_parties(request: &Request) -> Vec<String> {
+    let calling =
+        |address: &Address| address.param("party").is_none_or(|party| party.eq_ignore_ascii_case(b"calling"));
+    let parties = addresses(request, &named("Remote-Party-ID"));
+    parties.iter().filter(|address| calling(address)).filter_map(|address| user_of(&address.uri)).collect()
+}
+
+/// Whom the call was meant for before us: the last entry of History-Info by index (RFC 7044 §10.2) that is not us.
+/// Networks that change the target without an entry of their own leave ours out.
+fn meant_before_us(request: &Request) -> Option<String> {
+    let mut entries = addresses(request, &HeaderName::HistoryInfo);
+    entries.sort_by_key(|entry| {
+        let index = text(entry.param("index").unwrap_or_default());
+        index.split('.').map(|number| number.trim().parse().unwrap_or(0)).collect::<Vec<u32>>()
+    });
+    let us = dialled(&request.uri);
+    entries.iter().rev().filter_map(|entry| user_of(&entry.uri)).find(|user| *user != us)
+}
+
+fn named(name: &'static str) -> HeaderName {
+    HeaderName::parse(&bytes::Bytes::from_static(name.as_bytes()))
+}
+
+/// A key of User-to-User, in any of its rows and values.
+fn user_to_user(request: &Request, key: &str) -> Option<String> {
+    let rows: Vec<String> = uui::NAMES
+        .iter()
+        .flat_map(|header| {
+            let header = named(header);
+            request.headers.get_all(&header).map(|row| text(&row.value())).collect::<Vec<_>>()
+        })
+        .collect();
+    uui::look_up(rows.iter().map(String::as_str), key)
 }
 
 fn header_bytes(request: &Request, name: &HeaderName) -> Option<Vec<u8>> {
@@ -161,47 +233,11 @@ fn header_text(request: &Request, name: &str) -> Option<String> {
 }
 
 /// Text from the wire: UTF-8 where it is, else Latin-1, which older PBXs send.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|&b| char::from(b)).collect(),
     }
-}
-
-/// Looks up `key` in a User-to-User value (RFC 7433 §4.1): the data is a token or quoted string, followed by
-/// parameters of which `encoding=hex` says how it is written. Inside, pairs are separated by `;`, `&`, `,` or `|`.
-fn user_to_user(value: &str, key: &str) -> Option<String> {
-    let value = value.trim();
-    let (data, parameters) = match value.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
-        Some((quoted, parameters)) => (quoted, parameters),
-        None => match value.split_once(";encoding=") {
-            Some((data, encoding)) => (data, encoding),
-            None => (value, ""),
-        },
-    };
-    let hex = parameters.to_ascii_lowercase().contains("hex") || is_hex(data);
-    let decoded = if hex { from_hex(data)? } else { data.to_owned() };
-    decoded.split([';', '&', ',', '|']).find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case(key).then(|| value.trim().to_owned())
-    })
-}
-
-fn is_hex(data: &str) -> bool {
-    data.len() >= 2 && data.len().is_multiple_of(2) && data.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-fn from_hex(data: &str) -> Option<String> {
-    let data = data.trim();
-    if !is_hex(data) {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> =
-        (0..data.len()).step_by(2).map(|i| u8::from_str_radix(data.get(i..i + 2)?, 16).ok()).collect();
-    // Some PBXs put a protocol discriminator (one byte, not printable or 0x04) before the text.
-    let bytes = bytes?;
-    let start = usize::from(bytes.first().is_some_and(|&b| b < 0x20));
-    Some(text(&bytes[start..]))
 }
 
 #[cfg(test)]
@@ -237,14 +273,42 @@ mod tests {
     }
 
     #[test]
-    fn user_to_user_is_read_as_text_and_as_hex() {
-        let plain = read(&invite("User-to-User: \"agent=bob;queue=sales\";encoding=text\r\n"), &trunk(""));
-        assert_eq!(plain.agent.unwrap().as_str(), "bob");
-        assert_eq!(plain.queue.unwrap().as_str(), "sales");
-        let hex: String = "\u{4}agent=eve&call=C7".bytes().map(|b| format!("{b:02x}")).collect();
-        let hexed = read(&invite(&format!("User-to-User: {hex};encoding=hex\r\n")), &trunk(""));
-        assert_eq!(hexed.agent.unwrap().as_str(), "eve");
-        assert_eq!(hexed.call_ref.unwrap().as_str(), "C7");
+    fn user_to_user_is_read_in_every_row() {
+        let rows = "User-to-User: 00FA;encoding=hex\r\nX-User-to-User: \"agent=bob;queue=sales\"\r\n";
+        let context = read(&invite(rows), &trunk(""));
+        assert_eq!(context.agent.unwrap().as_str(), "bob");
+        assert_eq!(context.queue.unwrap().as_str(), "sales");
+    }
+
+    fn caller_of(headers: &str, trunk: &TrunkConfig) -> Option<String> {
+        read(&invite(headers), trunk).caller.map(|caller| caller.expose().to_owned())
+    }
+
+    #[test]
+    fn one_caller_however_the_network_writes_them() {
+        let dutch = trunk("country = \"NL\"");
+        for identity in [
+            "P-Asserted-Identity: <sip:+31201234567;verstat=TN-Validation-Passed@c;user=phone>",
+            "P-Asserted-Identity: <sip:+31201234567;rn=+31299000000;npdi@c>",
+            "P-Asserted-Identity: <sip:0201234567;phone-context=+31@c;user=phone>",
+            "P-Asserted-Identity: <tel:020-123-4567;phone-context=+31>",
+            "P-Asserted-Identity: <tel:+31-20-123-4567;cpc=ordinary>",
+            "P-Asserted-Identity: <sip:ann.b@c>, <tel:+31201234567>",
+            "P-Asserted-Identity: <sip:ann.b@c>\r\nP-Asserted-Identity: <tel:+31201234567>",
+            "Remote-Party-ID: <sip:0201234567@c>;party=calling;privacy=off;screen=yes",
+            "P-Asserted-Identity: <sip:anonymous@anonymous.invalid>\r\nRemote-Party-ID: <sip:0031201234567@c>",
+        ] {
+            let caller = caller_of(&format!("{identity}\r\n"), &dutch);
+            assert_eq!(caller.as_deref(), Some("+31201234567"), "{identity}");
+        }
+        let called = "Remote-Party-ID: <sip:0201234567@c>;party=called\r\n";
+        assert_eq!(
+            caller_of(called, &dutch).as_deref(),
+            Some("+3120555"),
+            "the called party is not who calls"
+        );
+        let named = "P-Asserted-Identity: <sip:ann.b@c>\r\n";
+        assert_eq!(caller_of(named, &dutch).as_deref(), Some("ann.b"), "a name where there is no number");
     }
 
     #[test]
@@ -266,8 +330,15 @@ mod tests {
             by_header("diversion", "Diversion: \"A\" <sip:201@pbx>;reason=unknown\r\n").as_deref(),
             Some("201")
         );
-        let history = "History-Info: <sip:300@pbx>;index=1, <sip:survey@us>;index=1.1\r\n";
+        let history = "History-Info: <sip:300@pbx>;index=1, <sip:survey-sales@us>;index=1.1\r\n";
         assert_eq!(by_header("history-info", history).as_deref(), Some("300"));
+        let out_of_order =
+            "History-Info: <sip:survey-sales@us>;index=1.1\r\nHistory-Info: <sip:307@pbx>;index=1\r\n";
+        assert_eq!(by_header("history-info", out_of_order).as_deref(), Some("307"));
+        assert_eq!(
+            by_header("history-info", "History-Info: <sip:306@pbx>;index=1\r\n").as_deref(),
+            Some("306")
+        );
         assert_eq!(by_header("user:survey-", "").as_deref(), Some("sales"));
     }
 

@@ -1,28 +1,60 @@
 //! Digest authentication of a trunk (RFC 7616; SHA-256 in SIP by RFC 8760), the server's side.
 //!
-//! The nonce is a time stamp under a keyed hash over the source address, so that challenges need no memory. Replay of
-//! one nonce is bounded by a small table of the highest nonce counts seen.
+//! Each challenge has a nonce of its own: a time stamp and a random number under a keyed hash over the source address,
+//! so that challenges need no memory. What is remembered is which counts of a nonce were used, of nonces that somebody
+//! with the password has answered; when that is too much, the oldest nonces count as stale.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use sipx_sip::auth::{Algorithm, Challenge, Credentials, respond};
-use sipx_sip::{HeaderName, Request};
+use sipx_sip::{HeaderName, Request, Uri};
 
+use super::lenient;
 use super::raw::TagSecret;
 use crate::config::{AuthConfig, DigestAlgorithm};
 
 /// How long a nonce may be used.
 const NONCE_LIFE: Duration = Duration::from_secs(300);
-/// Nonces whose counts are remembered.
-const COUNTS_MAX: usize = 4096;
+/// Nonces whose counts are remembered: 300 calls a second for as long as one may be used.
+const COUNTS_MAX: usize = 100_000;
 
 /// Checks requests of trunks that ask for a password.
 pub(super) struct Authenticator {
     secret: TagSecret,
     epoch: Instant,
-    counts: HashMap<String, (u32, Instant)>,
+    counts: HashMap<u64, Counts>,
+    /// The nonces of `counts` in the order of their first use, with the second in which they were made.
+    order: VecDeque<(u64, u64)>,
+    /// Nonces of earlier seconds are stale, since their counts are forgotten.
+    floor_s: u64,
+}
+
+/// Which counts of one nonce were used: the highest, and of the 64 below it each one. Requests overtake each other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    highest: u32,
+    below: u64,
+}
+
+impl Counts {
+    /// Whether this count is new; from then on it is not.
+    fn take(&mut self, count: u32) -> bool {
+        if count > self.highest {
+            let step = count - self.highest;
+            let used = if self.highest == 0 { self.below } else { (self.below << 1) | 1 };
+            self.below = if step > 64 { 0 } else { used.checked_shl(step - 1).unwrap_or(0) };
+            self.highest = count;
+            return true;
+        }
+        let back = self.highest - count;
+        if count == 0 || back == 0 || back > 64 || self.below & (1 << (back - 1)) != 0 {
+            return false;
+        }
+        self.below |= 1 << (back - 1);
+        true
+    }
 }
 
 /// What to do with a request.
@@ -36,7 +68,7 @@ pub(super) enum Verdict {
 
 impl Authenticator {
     pub(super) fn new(secret: TagSecret, epoch: Instant) -> Self {
-        Self { secret, epoch, counts: HashMap::new() }
+        Self { secret, epoch, counts: HashMap::new(), order: VecDeque::new(), floor_s: 0 }
     }
 
     /// Checks the `Authorization` header of a request against one trunk's user and password.
@@ -53,22 +85,23 @@ impl Authenticator {
             (fields.get("realm") == auth.realm).then_some(fields)
         });
         let Some(fields) = given else { return self.challenge(auth, source, now, false) };
-        match self.age(fields.get("nonce"), source, now) {
-            Some(age) if age <= NONCE_LIFE => {}
-            Some(_) => return self.challenge(auth, source, now, true),
-            None => return self.challenge(auth, source, now, false),
+        let Some(made_s) = self.made(fields.get("nonce"), source, now) else {
+            return self.challenge(auth, source, now, false);
+        };
+        if made_s < self.floor_s || self.second(now) - made_s > NONCE_LIFE.as_secs() {
+            return self.challenge(auth, source, now, true);
         }
         if !right(&fields, request, auth, password) {
             return self.challenge(auth, source, now, false);
         }
-        if self.replayed(fields.get("nonce"), fields.count(), now) {
+        if !self.is_new(fields.get("nonce"), made_s, fields.count(), now) {
             return self.challenge(auth, source, now, true);
         }
         Verdict::Pass
     }
 
     fn challenge(&self, auth: &AuthConfig, source: IpAddr, now: Instant, stale: bool) -> Verdict {
-        let nonce = self.nonce(now.duration_since(self.epoch).as_secs(), source);
+        let nonce = self.nonce(self.second(now), rand::random(), source);
         let stale = if stale { ", stale=true" } else { "" };
         let value = |algorithm: &str| {
             format!(
@@ -79,33 +112,42 @@ impl Authenticator {
         Verdict::Challenge(auth.algorithms.iter().map(|algorithm| value(algorithm.name())).collect())
     }
 
-    fn nonce(&self, seconds: u64, source: IpAddr) -> String {
-        let stamp = format!("{seconds:x}");
+    fn second(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.epoch).as_secs()
+    }
+
+    fn nonce(&self, second: u64, number: u64, source: IpAddr) -> String {
+        let stamp = format!("{second:x}-{number:016x}");
         let mark = self.secret.tag(&[stamp.as_bytes(), source.to_string().as_bytes()]);
         format!("{stamp}-{mark}")
     }
 
-    /// How old a nonce of ours is; `None` for one that is not ours.
-    fn age(&self, nonce: &str, source: IpAddr, now: Instant) -> Option<Duration> {
-        let (stamp, _) = nonce.split_once('-')?;
-        let seconds = u64::from_str_radix(stamp, 16).ok()?;
-        let now_s = now.duration_since(self.epoch).as_secs();
-        (self.nonce(seconds, source) == nonce && seconds <= now_s)
-            .then(|| Duration::from_secs(now_s - seconds))
+    /// The second in which a nonce was made; `None` for one that is not ours.
+    fn made(&self, nonce: &str, source: IpAddr, now: Instant) -> Option<u64> {
+        let mut parts = nonce.split('-').map(|part| u64::from_str_radix(part, 16).ok());
+        let (second, number) = (parts.next()??, parts.next()??);
+        (self.nonce(second, number, source) == nonce && second <= self.second(now)).then_some(second)
     }
 
-    /// Whether this count of this nonce was used before.
-    fn replayed(&mut self, nonce: &str, count: u32, now: Instant) -> bool {
-        if self.counts.len() >= COUNTS_MAX {
-            self.counts.retain(|_, (_, at)| now.duration_since(*at) < NONCE_LIFE);
-            if self.counts.len() >= COUNTS_MAX {
-                return true;
-            }
+    /// Whether this count of this nonce was never used before.
+    fn is_new(&mut self, nonce: &str, made_s: u64, count: u32, now: Instant) -> bool {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        nonce.hash(&mut hasher);
+        let name = hasher.finish();
+        let too_old = self.second(now).saturating_sub(NONCE_LIFE.as_secs());
+        while self.order.len() >= COUNTS_MAX || self.order.front().is_some_and(|(_, made)| *made < too_old) {
+            let Some((oldest, made)) = self.order.pop_front() else { break };
+            self.counts.remove(&oldest);
+            self.floor_s = self.floor_s.max(made + 1);
         }
-        let last = self.counts.entry(nonce.to_owned()).or_insert((0, now));
-        let replayed = count <= last.0;
-        last.0 = last.0.max(count);
-        replayed
+        if made_s < self.floor_s {
+            return false;
+        }
+        if !self.counts.contains_key(&name) {
+            self.order.push_back((name, made_s));
+        }
+        self.counts.entry(name).or_default().take(count)
     }
 }
 
@@ -119,7 +161,7 @@ fn right(fields: &Fields, request: &Request, auth: &AuthConfig, password: &str) 
         None => return false,
     };
     let qop_auth = fields.get("qop") == "auth";
-    if fields.get("username") != auth.user || !qop_auth {
+    if fields.get("username") != auth.user || !qop_auth || !names_target(fields.get("uri"), request) {
         return false;
     }
     let challenge = Challenge {
@@ -142,6 +184,21 @@ fn right(fields: &Fields, request: &Request, auth: &AuthConfig, password: &str) 
     expected.is_some_and(|e| {
         same(&e.get("response").to_ascii_lowercase(), &fields.get("response").to_ascii_lowercase())
     })
+}
+
+/// Whether the `uri` of the credentials is what the request asks for (RFC 7616 §3.4.6). Senders leave parameters, and
+/// the port, out; the user and the host say what was meant.
+fn names_target(uri: &str, request: &Request) -> bool {
+    let uri = lenient::uri(uri.as_bytes());
+    let Ok(named) = Uri::parse(uri.into()) else { return false };
+    let target = &request.uri;
+    let same_host = match (named.host(), target.host()) {
+        (Some(a), Some(b)) => a.equivalent(b),
+        (None, None) => named.to_bytes() == target.to_bytes(),
+        _ => false,
+    };
+    let same_port = named.port().zip(target.port()).is_none_or(|(a, b)| a == b);
+    same_host && same_port && named.decoded_user() == target.decoded_user()
 }
 
 /// The parameters of a Digest header.
@@ -236,5 +293,71 @@ mod tests {
         assert!(again[0].contains("stale=true"));
         let elsewhere = "192.0.2.2".parse().unwrap();
         assert_ne!(authenticator.check(&old, &config(), "s3cret", elsewhere, start), Verdict::Pass);
+    }
+
+    #[test]
+    fn ten_challenges_of_one_second_let_ten_in() {
+        let (start, source) = (Instant::now(), "192.0.2.1".parse().unwrap());
+        let mut authenticator = Authenticator::new(TagSecret::random(), start);
+        let challenges: Vec<String> = (0..10)
+            .map(|_| match authenticator.check(&request(None), &config(), "s3cret", source, start) {
+                Verdict::Challenge(values) => values[0].clone(),
+                Verdict::Pass => panic!("no password was given"),
+            })
+            .collect();
+        for challenge in challenges.iter().rev() {
+            let right = request(Some(&answer(challenge, "s3cret", 1)));
+            assert_eq!(authenticator.check(&right, &config(), "s3cret", source, start), Verdict::Pass);
+        }
+    }
+
+    #[test]
+    fn credentials_for_another_target_are_refused() {
+        let (start, source) = (Instant::now(), "192.0.2.1".parse().unwrap());
+        let mut authenticator = Authenticator::new(TagSecret::random(), start);
+        for (uri, lets_in) in [
+            ("sip:other@us", false),
+            ("sip:survey@them", false),
+            ("", false),
+            ("sip:survey@US:5060;x=1", true),
+        ] {
+            let Verdict::Challenge(values) =
+                authenticator.check(&request(None), &config(), "s3cret", source, start)
+            else {
+                panic!("no challenge");
+            };
+            let challenge = Challenge::parse(values[0].as_bytes(), false).unwrap();
+            let given = respond(&challenge, &Credentials::new("pbx", "s3cret"), "INVITE", uri, 1, "c1");
+            let verdict = authenticator.check(&request(Some(&given)), &config(), "s3cret", source, start);
+            assert_eq!(verdict == Verdict::Pass, lets_in, "{uri}");
+        }
+    }
+
+    #[test]
+    fn counts_may_overtake_each_other_and_count_once() {
+        let mut counts = Counts::default();
+        let taken: Vec<bool> = [1, 3, 2, 2, 3, 70, 4, 6, 7, 69, 70, 0].map(|count| counts.take(count)).into();
+        assert_eq!(
+            taken,
+            [true, true, true, false, false, true, false, true, true, true, false, false],
+            "1-5 are out of reach of 70, 6 is the last in it"
+        );
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound_and_what_is_forgotten_is_stale() {
+        let (start, source) = (Instant::now(), "192.0.2.1".parse().unwrap());
+        let mut authenticator = Authenticator::new(TagSecret::random(), start);
+        for i in 0..COUNTS_MAX as u64 + 10 {
+            let second = i / 1000;
+            let nonce = authenticator.nonce(second, i, source);
+            assert!(authenticator.is_new(&nonce, second, 1, start + Duration::from_secs(second)));
+        }
+        assert_eq!((authenticator.counts.len(), authenticator.order.len()), (COUNTS_MAX, COUNTS_MAX));
+        let first = authenticator.nonce(0, 0, source);
+        assert!(
+            !authenticator.is_new(&first, 0, 1, start + Duration::from_secs(101)),
+            "a replay of the first"
+        );
     }
 }

@@ -46,6 +46,13 @@ impl Core {
                 return;
             }
         };
+        let replaces = match self.replaced(&request, &config.name) {
+            Ok(replaces) => replaces,
+            Err(refusal) => {
+                self.refuse(&packet, &refusal);
+                return;
+            }
+        };
         let tag = format!("{:016x}", rand::random::<u64>());
         let Some(dialog) =
             Dialog::from_invite(&request, flow, packet.advertised, tag, config.sources.as_slice().into())
@@ -65,6 +72,7 @@ impl Core {
             stream: described.as_ref().map(|d| d.stream.clone()),
             local_ip: packet.local.ip(),
             trace: dialog.trace(),
+            replaces,
         };
         let call = Call {
             key,
@@ -86,6 +94,7 @@ impl Core {
             refresh: None,
             takes_update: sipx_sip::update::peer_allows(&request.headers),
             hang_up: None,
+            replaces,
             generation: 0,
             dialog,
             request: Some(Box::new(request)),
@@ -304,9 +313,17 @@ impl Core {
         call.phase = Phase::Answered;
         let bytes = sipx_sip::Message::Response(response.clone()).to_bytes();
         call.repeat = Some(Repeat { bytes, interval: t1, until: now + t1 * 64 });
+        let replaced = call.replaces.take();
         self.await_ack(key);
         self.set_call_timer(key, CallTimer::Answer, now + t1);
         self.respond(id, response, now);
+        if let Some(replaced) = replaced.filter(|old| self.is_up(*old)) {
+            self.end_with_bye(replaced, 200, "replaced", Ended::Replaced, now);
+        }
+    }
+
+    fn is_up(&self, key: CallKey) -> bool {
+        self.calls.get(&key).is_some_and(|call| matches!(call.phase, Phase::Answered | Phase::Up))
     }
 
     /// The owner refuses: a final response that is repeated until its ACK.

@@ -99,6 +99,12 @@ fn unfolded<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     whole
 }
 
+/// A URI as [`message`] makes it of the one in a request line.
+pub(super) fn uri(uri: &[u8]) -> Vec<u8> {
+    let bare = uri.split(|&b| b == b'?').next().unwrap_or_default();
+    tidy_parameters(&escaped_uri(if has_host(uri, bare) { bare } else { uri }))
+}
+
 fn request_line(line: &[u8]) -> Vec<u8> {
     let text = line.trim_ascii_end();
     let (Some(start), Some(end)) =
@@ -111,9 +117,7 @@ fn request_line(line: &[u8]) -> Vec<u8> {
     if uri.iter().any(|b| matches!(b, b' ' | b'\t' | b'<' | b'>' | b'"')) {
         return line.to_vec();
     }
-    let bare = uri.split(|&b| b == b'?').next().unwrap_or_default();
-    let uri = escaped_uri(if has_host(uri, bare) { bare } else { uri });
-    [&text[..=start], &tidy_parameters(&uri), &text[end..], b"\r\n"].concat()
+    [&text[..=start], &self::uri(uri), &text[end..], b"\r\n"].concat()
 }
 
 /// Whether the part before a `?` holds the host, so that the `?` begins headers and does not stand in the user part.

@@ -25,12 +25,14 @@ mod offer;
 mod outgoing;
 mod raw;
 mod refuse;
+mod replaces;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod told;
 mod transactions;
 mod transport;
+mod uui;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -75,6 +77,8 @@ pub struct Incoming {
     pub local_ip: IpAddr,
     /// What ends this dialog after a crash.
     pub trace: DialogTrace,
+    /// The call whose place it takes (RFC 3891): that one ends once this one is answered.
+    pub replaces: Option<CallKey>,
 }
 
 /// What happens to a call that was offered.
@@ -99,6 +103,8 @@ pub enum Ended {
     Cancelled,
     /// We hung up or rejected, as commanded.
     ByUs,
+    /// Another call took its place.
+    Replaced,
     /// Our answer was never acknowledged.
     NoAck,
     /// The far end's answer to our offer was of no use.

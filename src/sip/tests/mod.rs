@@ -414,3 +414,7 @@ proptest::proptest! {
         proptest::prop_assert_eq!((bench.core.calls_len(), bench.core.transactions_len()), (0, 0));
     }
 }
+
+mod odd;
+mod strangers;
+mod transfers;
