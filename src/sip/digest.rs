@@ -186,8 +186,8 @@ fn right(fields: &Fields, request: &Request, auth: &AuthConfig, password: &str) 
     })
 }
 
-/// Whether the `uri` of the credentials is what the request asks for (RFC 7616 §3.4.6). Senders leave parameters, and
-/// the port, out; the user and the host say what was meant.
+/// Whether the `uri` of the credentials is what the request asks for (RFC 7616 §3.4.6). Senders leave parameters, the
+/// port and the user out; what they do name must be the same.
 fn names_target(uri: &str, request: &Request) -> bool {
     let uri = lenient::uri(uri.as_bytes());
     let Ok(named) = Uri::parse(uri.into()) else { return false };
@@ -198,7 +198,8 @@ fn names_target(uri: &str, request: &Request) -> bool {
         _ => false,
     };
     let same_port = named.port().zip(target.port()).is_none_or(|(a, b)| a == b);
-    same_host && same_port && named.decoded_user() == target.decoded_user()
+    let user = named.decoded_user();
+    same_host && same_port && (user.is_none() || user == target.decoded_user())
 }
 
 /// The parameters of a Digest header.

@@ -162,6 +162,10 @@ fn address(value: &[u8]) -> Vec<u8> {
     let Some(length) = value[open..].iter().position(|&b| b == b'>') else { return value.to_vec() };
     let (name, uri, rest) =
         (value[..open].trim_ascii(), &value[open + 1..open + length], &value[open + length + 1..]);
+    // A quote that is never closed may hide where the address begins (RFC 4475 §3.1.2.6).
+    if name.iter().filter(|b| **b == b'"').count() % 2 == 1 && !is_display_name(name) {
+        return value.to_vec();
+    }
     let mut out = Vec::with_capacity(value.len());
     if !name.is_empty() && is_display_name(name) {
         out.extend_from_slice(name);
@@ -274,6 +278,7 @@ mod tests {
         assert_eq!(mended("f: ann@home <sip:1@h>;tag=a"), "f: <sip:1@h>;tag=a");
         assert_eq!(mended("To: \"\"unknown\"\" <sip:1@h>"), "To: <sip:1@h>");
         assert_eq!(mended("To: \"<odd> \" <sip:1@h>"), "To: \"<odd> \" <sip:1@h>");
+        assert_eq!(mended("To: \"Mr. J. User <sip:1@h>"), "To: \"Mr. J. User <sip:1@h>", "never closed");
         assert_eq!(mended("From: Dr. Who <sip:1@h>;tag=a"), "From: Dr. Who <sip:1@h>;tag=a");
         assert_eq!(mended("From: sip:1@h;tag=a"), "From: sip:1@h;tag=a");
         assert_eq!(

@@ -90,7 +90,9 @@ impl Reach {
     /// The address that media for `named` goes to.
     fn checked(&self, named: IpAddr) -> Result<IpAddr, OfferError> {
         let named = named.to_canonical();
-        if named == self.peer || self.allowed.iter().any(|net| net.contains(&named)) {
+        // Who signals over loopback is a program of this machine, and may be bound to any address of it.
+        let own = self.peer.is_loopback() && !named.is_loopback();
+        if own || named == self.peer || self.allowed.iter().any(|net| net.contains(&named)) {
             return if named.is_ipv4() == self.peer.is_ipv4() {
                 Ok(named)
             } else {

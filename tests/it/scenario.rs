@@ -27,7 +27,9 @@ pub(crate) fn play(app: &App, user: &str, script: &str) {
 pub(crate) fn run(target: SocketAddr, user: &str, script: &str, options: &[&str]) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("scenario.xml");
-    std::fs::write(&file, xml(script)).expect("the scenario is written");
+    let text = xml(script);
+    let text = if target.is_ipv6() { text.replace("IN IP4 127.0.0.1", "IN IP6 ::1") } else { text };
+    std::fs::write(&file, text).expect("the scenario is written");
     let output = Command::new("sipp")
         .args([&target.to_string(), "-sf", "scenario.xml", "-s", user, "-m", "1", "-nostdin"])
         .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &free_port().to_string(), "-mp", &media_port()])
