@@ -51,6 +51,9 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     for warning in &live.warnings {
         warn!("{warning}");
     }
+    for warning in live.config.web.warnings() {
+        warn!("{warning}");
+    }
     let metrics = observe::start_metrics().context("metrics")?;
     let (mut service, incoming) = Service::start(live, &data).await?;
     let behind = service.behind.handle().clone();

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::auth::Bearer;
 use super::{ApiState, Problem};
 use crate::store::Receipt;
+use crate::web::BODY_TIME_MAX;
 
 /// Longest body of a write, in bytes.
 const BODY_MAX: usize = 16 * 1024;
@@ -43,7 +44,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let bytes = axum::body::to_bytes(request.into_body(), BODY_MAX).await.map_err(|_| {
+        let bytes = axum::body::to_bytes(request.into_body(), BODY_MAX);
+        let bytes = tokio::time::timeout(BODY_TIME_MAX, bytes).await.map_err(|_| {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive".to_owned())
+        })?;
+        let bytes = bytes.map_err(|_| {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {BODY_MAX} bytes"))
         })?;
         Ok(Self { bytes, is_json: kind == "application/json" })

@@ -1,4 +1,4 @@
-//! The secret of this installation: caller hashes and sealed dialogs.
+//! The secret of this installation: caller hashes, sealed dialogs and cookies.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -30,6 +30,7 @@ pub struct Privacy {
     dialogs: XChaCha20Poly1305,
     responses: XChaCha20Poly1305,
     tasks: XChaCha20Poly1305,
+    cookies: XChaCha20Poly1305,
 }
 
 impl std::fmt::Debug for Privacy {
@@ -74,6 +75,7 @@ impl Privacy {
             dialogs: XChaCha20Poly1305::new(&mac(secret, b"aftercall dialog").into()),
             responses: XChaCha20Poly1305::new(&mac(secret, b"aftercall response").into()),
             tasks: XChaCha20Poly1305::new(&mac(secret, b"aftercall task").into()),
+            cookies: XChaCha20Poly1305::new(&mac(secret, b"aftercall cookie").into()),
         }
     }
 
@@ -108,6 +110,20 @@ impl Privacy {
     /// Opens what [`Self::seal`] sealed; `None` for anything else.
     pub(super) fn unseal(&self, call: CallId, sealed: &[u8]) -> Option<DialogTrace> {
         serde_json::from_slice(&seal::open(&self.dialogs, call.0.as_bytes(), sealed)?).ok()
+    }
+
+    /// Seals what a browser keeps for us under the name of its cookie.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn seal_cookie(&self, name: &str, text: &[u8]) -> io::Result<Vec<u8>> {
+        seal::seal(&self.cookies, name.as_bytes(), text)
+    }
+
+    /// Opens what [`Self::seal_cookie`] sealed; `None` for anything else.
+    #[must_use]
+    pub fn open_cookie(&self, name: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        seal::open(&self.cookies, name.as_bytes(), sealed)
     }
 
     /// What the keys of tasks are sealed under.

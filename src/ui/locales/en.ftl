@@ -20,6 +20,7 @@ sign-in = Sign in
 sign-in-help = No account, or no longer the password? Whoever runs Aftercall here can help.
 sign-in-wrong = The name or the password is not right.
 sign-in-wait = Too many wrong passwords. Try again in { $x } seconds.
+sign-in-busy = Too many people sign in at this moment. Try again in a few seconds.
 sign-on = Sign in with the company account
 sign-on-or = or with a name and password of Aftercall
 sign-on-no-role = Your account has no role here. Whoever runs Aftercall here can help.

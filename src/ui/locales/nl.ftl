@@ -20,6 +20,7 @@ sign-in = Inloggen
 sign-in-help = Geen account, of het wachtwoord vergeten? Wie Aftercall hier beheert, helpt u verder.
 sign-in-wrong = De naam of het wachtwoord klopt niet.
 sign-in-wait = Te veel verkeerde wachtwoorden. Probeer het over { $x } seconden opnieuw.
+sign-in-busy = Er melden zich nu te veel mensen aan. Probeer het over een paar seconden opnieuw.
 sign-on = Aanmelden met het bedrijfsaccount
 sign-on-or = of met een naam en wachtwoord van Aftercall
 sign-on-no-role = Je account heeft hier geen rol. Wie Aftercall hier beheert, kan helpen.
