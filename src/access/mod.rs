@@ -84,7 +84,8 @@ impl Access {
     /// # Errors
     /// The folder's or the file's.
     pub async fn open(data_dir: &Path) -> Result<Self, AccessError> {
-        std::fs::create_dir_all(data_dir)?;
+        crate::private::folder(data_dir)?;
+        crate::private::database(&data_dir.join(FILE))?;
         let options = SqliteConnectOptions::new()
             .filename(data_dir.join(FILE))
             .create_if_missing(true)

@@ -106,7 +106,8 @@ impl Once {
         hash.update(&body.bytes);
         let request = hash.finalize().into();
         let at_work = state.at_work.clone();
-        let Some(key) = key_in(headers)? else {
+        let key = key_in(headers)?.map(|key| state.web.parts.store.privacy().receipt_name(&key));
+        let Some(key) = key else {
             return Ok(Seen::Never(Self { token, key: None, request, at_work }));
         };
         let mine = at_work.0.lock().unwrap_or_else(PoisonError::into_inner).insert((token, key.clone()));

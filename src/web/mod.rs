@@ -15,6 +15,7 @@ mod reasons;
 mod sealed;
 mod session;
 mod vigil;
+mod xlsx;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,7 @@ pub use reasons::Reasons;
 pub use sealed::Sealed;
 pub use session::{Pass, SignedIn, Source, begin, client_of, end, guard, local_address, local_path};
 pub use vigil::guarded;
+pub use xlsx::{SheetError, XLSX, sheet_chunks, small_sheet, write_sheet};
 
 use crate::access::{Access, Guesses, SessionRules};
 use crate::call::Shared;

@@ -521,6 +521,7 @@ audit-token_add = Made an API token
 audit-token_revoke = Revoked an API token
 audit-api-responses = Read responses by API
 audit-api-export = Exported responses by API
+audit-audit_seal = Log put under the key
 tasks-all = All open tasks
 reason-over = The reason that you gave for this call holds for ten minutes. Open the call again.
 words-note = Written down by a recogniser. Words that it was not sure of have a dotted line and say how sure it was.
@@ -581,6 +582,7 @@ trouble-warning = warning
 audit-lines = Looked at the lines
 audit-export = Exported a table
 csv = As a file (CSV)
+xlsx = As a spreadsheet (XLSX)
 # Questions and choices of the surveys that are shipped.
 named-effort = Effort
 named-why = What made it hard

@@ -521,6 +521,7 @@ audit-token_add = Maakte een API-token
 audit-token_revoke = Trok een API-token in
 audit-api-responses = Las antwoorden via de API
 audit-api-export = Exporteerde antwoorden via de API
+audit-audit_seal = Logboek onder de sleutel gebracht
 tasks-all = Alle open taken
 reason-over = De reden die u voor dit gesprek gaf, geldt tien minuten. Open het gesprek opnieuw.
 words-note = Opgeschreven door een herkenner. Woorden waarvan hij niet zeker was, hebben een stippellijn en zeggen hoe zeker hij was.
@@ -581,6 +582,7 @@ trouble-warning = waarschuwing
 audit-lines = Bekeek de lijnen
 audit-export = Exporteerde een tabel
 csv = Als bestand (CSV)
+xlsx = Als rekenblad (XLSX)
 # Vragen en keuzes van de meegeleverde enquêtes.
 named-effort = Moeite
 named-why = Wat het moeilijk maakte
