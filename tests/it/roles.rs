@@ -25,7 +25,7 @@ const OPEN: [(&str, &str, &str, u16); 8] = [
 
 /// The rest: path and method, an example of it, what is sent, who may, and the answer that they get. `CALL` is a call
 /// that there is. What comes later may build on what came before.
-const PAGES: [(&str, &str, &str, Roles, u16); 40] = [
+const PAGES: [(&str, &str, &str, Roles, u16); 42] = [
     ("GET /", "/", "", EVERYBODY, 303),
     ("GET /overview", "/overview", "", &["sue"], 200),
     ("GET /overview/stream", "/overview/stream", "", &["sue"], 200),
