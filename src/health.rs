@@ -13,7 +13,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Live;
@@ -23,6 +22,7 @@ use crate::speech::installed::{self, Installed, NoSpeech};
 use crate::speech::pool::LanguageState;
 use crate::speech::{Pool, check};
 use crate::store::Head;
+use crate::web::Listener;
 
 /// Whether new calls are taken, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +162,9 @@ impl Ears {
     }
 }
 
+/// Connections to these pages at once; further ones are closed, so that they cannot use up the sockets that calls need.
+const CONNECTIONS_MAX: usize = 50;
+
 #[derive(Clone)]
 struct Pages {
     ears: Ears,
@@ -187,10 +190,10 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(render))
         .with_state(pages);
-    let listener = TcpListener::bind(address).await?;
-    let bound = listener.local_addr()?;
+    let listener = Listener::plain(address, CONNECTIONS_MAX)?;
+    let bound = listener.address()?;
     let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
+        if let Err(error) = listener.serve(router).await {
             tracing::error!("The health pages stopped: {error}");
         }
     });

@@ -240,6 +240,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page>, Problem> {
     bearer.may(Scope::Responses)?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
+    wanted.no_style()?;
     let limit = limit(wanted.limit)?;
     let filter = CallFilter { limit: Some(limit + 1), ..wanted.filter()? };
     note(&state, &bearer, "api responses", wanted.described()).await?;

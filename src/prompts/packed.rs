@@ -13,7 +13,14 @@ use super::sound::{Mono, Refused, SAMPLES_MAX};
 
 /// The sound of a packed file; `ending` is that of the name which such files have.
 pub(super) fn read(bytes: &[u8], ending: &str) -> Result<Mono, Refused> {
-    let damaged = |what: &str| Refused::Damaged(format!("it cannot be decoded: {what}"));
+    let kind = match ending {
+        "mp3" => "MP3",
+        "flac" => "FLAC",
+        _ => "Ogg",
+    };
+    let damaged = |what: &str| {
+        Refused::Damaged(format!("it begins like {kind} and cannot be decoded as that ({what})"))
+    };
     let source = MediaSourceStream::new(Box::new(Cursor::new(bytes.to_vec())), Default::default());
     let mut hint = Hint::new();
     hint.with_extension(ending);

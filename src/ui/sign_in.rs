@@ -1,7 +1,6 @@
 //! Coming in and going out.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::PoisonError;
 
 use askama::Template;
@@ -110,8 +109,8 @@ pub(super) async fn sign_in(
     Form(given): Form<Given>,
 ) -> Response {
     let tr = Tongue::asked(None, &headers);
-    // Nothing is kept of what cannot be a name, and no work is done for it.
-    let Ok(name) = given.name.parse::<UserName>() else { return wrong(&state, tr, source, given) };
+    // Nothing is kept of what cannot be a name, no work is done for it, and no line of the log is written.
+    let Ok(name) = given.name.parse::<UserName>() else { return wrong(&state, tr, given) };
     let device = web::device_of(&state, &jar, &name);
     let (asker, lane) = match device {
         Some(device) => (Asker::Device(device), Lane::Known),
@@ -138,7 +137,10 @@ pub(super) async fn sign_in(
             let response = begin(&state, jar.clone(), &user.viewer, &next).await;
             web::remember_device(&state, &jar, &user.name, response)
         }
-        Ok(None) => wrong(&state, tr, source, given),
+        Ok(None) => {
+            info!(%source, "A sign-in was refused");
+            wrong(&state, tr, given)
+        }
         Err(AccessError::Busy) => {
             guesses().right(&name, asker); // Nobody has looked at the password.
             later(&state, StatusCode::SERVICE_UNAVAILABLE, BUSY_FOR, tr.t("sign-in-busy"), tr, given)
@@ -148,8 +150,7 @@ pub(super) async fn sign_in(
 }
 
 /// The same answer to a wrong name and a wrong password.
-fn wrong(state: &WebState, tr: Tongue, source: IpAddr, given: Given) -> Response {
-    info!(%source, "A sign-in was refused");
+fn wrong(state: &WebState, tr: Tongue, given: Given) -> Response {
     let fault = tr.t("sign-in-wrong");
     page(state, tr, StatusCode::UNAUTHORIZED, given.next, given.name, Some(fault))
 }

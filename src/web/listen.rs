@@ -27,7 +27,7 @@ const STREAMS_MAX: u32 = 32;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A bound address.
-pub(super) struct Listener {
+pub struct Listener {
     socket: std::net::TcpListener,
     places: Places,
     tls: Option<(TlsConfig, RustlsConfig)>,
@@ -45,12 +45,29 @@ impl Listener {
         Ok(Self { socket, places: Places::new(web), tls })
     }
 
-    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+    /// Binds it for so many connections at most, without TLS.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn plain(address: SocketAddr, connections_max: usize) -> io::Result<Self> {
+        let socket = std::net::TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, places: Places::of(connections_max, connections_max), tls: None })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
     /// Serves for as long as it is waited for.
-    pub(super) async fn serve(self, router: Router) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn serve(self, router: Router) -> io::Result<()> {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let mut server = axum_server::from_tcp(self.socket)?.first_request_timeout(FIRST_REQUEST_MAX);
         server.http_builder().http1().header_read_timeout(BETWEEN_REQUESTS_MAX).max_buf_size(HEAD_MAX);

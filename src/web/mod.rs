@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 pub use bodies::{BODY_TIME_MAX, FORM_MAX, STRANGERS_BODY_MAX, whole};
 pub use device::{device_of, remember_device};
 pub use fragments::{Fragments, news};
-use listen::Listener;
+pub use listen::Listener;
 pub use oidc::{CALLBACK, PENDING_FOR, Pending, SignOnError, SingleSignOn};
 pub use paging::cut;
 pub use reasons::Reasons;

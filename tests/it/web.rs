@@ -273,12 +273,25 @@ fn tables_go_out_as_files_on_record_and_surveys_are_gone_through_by_key() {
     }
     let (sue, kim, adm) = (site.sign_in("sue"), site.sign_in("kim"), site.sign_in("adm"));
     let agents = site.get("/agents.csv?period=2026-Q4", &sue);
-    assert!(agents.text().starts_with("agent,team,offered,responded"), "{}", agents.text());
+    assert!(agents.text().starts_with("\u{feff}agent,team,offered,responded"), "{}", agents.text());
     assert_eq!(agents.header("content-disposition"), "attachment; filename=\"agents.csv\"");
-    assert!(site.get("/queues.csv", &sue).text().starts_with("queue,offered,responded"));
+    assert!(site.get("/queues.csv", &sue).text().starts_with("\u{feff}queue,offered,responded"));
+    let dutch = site.get("/queues.csv?lang=nl", &sue);
+    assert!(
+        dutch.text().starts_with("\u{feff}queue;offered;responded"),
+        "as Excel there reads it: {}",
+        dutch.text()
+    );
+    for name in ["agents", "queues"] {
+        let sheet = site.get(&format!("/{name}.xlsx?period=2026-Q4"), &sue);
+        assert_eq!(sheet.header("content-disposition"), format!("attachment; filename=\"{name}.xlsx\""));
+        assert!(sheet.body.starts_with(b"PK"), "{name}");
+    }
+    let sheet = site.post("/calls", &kim, "reason=complaint+12&as=xlsx");
+    assert!(sheet.status == 200 && sheet.body.starts_with(b"PK"), "{}", sheet.head);
     assert_eq!((site.get("/agents.csv", &kim).status, site.get("/queues.csv", &adm).status), (403, 403));
     let calls = site.post("/calls", &kim, "reason=complaint+12&as=csv");
-    assert!(calls.text().starts_with("id,offered,call_ref,agent,"), "{}", calls.text());
+    assert!(calls.text().starts_with("\u{feff}id,offered,call_ref,agent,"), "{}", calls.text());
     assert_eq!(site.post("/calls", &kim, "as=csv").status, 400, "a file wants a reason too");
     let log = site.get("/audit?what=export", &adm).text();
     for scope in ["agents 2026-Q4 origin sampled", "queues ", "calls "] {

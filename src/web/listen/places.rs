@@ -47,7 +47,11 @@ impl Places {
     pub(super) fn new(web: &WebConfig) -> Self {
         // All that comes through a proxy comes from its address: it is the proxy that holds its clients back.
         let client_max = if web.forwarded { web.connections_max } else { web.connections_per_client_max };
-        Self { all: Arc::new(Semaphore::new(web.connections_max)), taken: Arc::default(), client_max }
+        Self::of(web.connections_max, client_max)
+    }
+
+    pub(super) fn of(most: usize, client_max: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(most)), taken: Arc::default(), client_max }
     }
 
     fn take(&self, address: IpAddr) -> io::Result<Place> {
