@@ -26,7 +26,7 @@ use crate::media::MediaEngine;
 use crate::selection::{Lists, Selector};
 use crate::sip::{CallSignals, Closed, Endpoint};
 use crate::speech::Recognisers;
-use crate::store::{Change, Health, Store, Tidy, retention};
+use crate::store::{Change, Head, Health, Store, Tidy, retention};
 use crate::web::{self, WebState};
 use crate::{observe, outgoing};
 
@@ -34,6 +34,8 @@ use crate::{observe, outgoing};
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// How often what is old is erased.
 const ERASE_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How often the end of the audit log is told.
+const TELL_AUDIT_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often what was said ahead of calls is looked through.
 const END_WAITING_EVERY: Duration = Duration::from_secs(1);
 /// How often its rows are.
@@ -51,12 +53,16 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     for warning in &live.warnings {
         warn!("{warning}");
     }
+    for warning in live.config.web.warnings() {
+        warn!("{warning}");
+    }
     let metrics = observe::start_metrics().context("metrics")?;
     let (mut service, incoming) = Service::start(live, &data).await?;
     let behind = service.behind.handle().clone();
     let mut page = None;
     if let Some(address) = service.parts.live.load().config.http.listen {
-        let pages = health::serve(address, metrics.clone(), service.ready.subscribe(), service.ears.clone());
+        let (ready, audit) = (service.ready.subscribe(), service.parts.store.audit_head());
+        let pages = health::serve(address, metrics.clone(), ready, service.ears.clone(), audit);
         let bound = service.behind.run(pages).await;
         let (bound, task) = bound.with_context(|| format!("cannot serve health pages on {address}"))?;
         info!("Health pages on {bound}");
@@ -87,6 +93,7 @@ pub async fn serve(file: PathBuf, data: PathBuf) -> anyhow::Result<()> {
     });
     service.upkeep.spawn_on(erase_by_age(Arc::clone(&service.parts)), &behind);
     service.upkeep.spawn_on(end_waiting(Arc::clone(&service.parts)), &behind);
+    service.upkeep.spawn_on(tell_audit_head(service.parts.store.audit_head()), &behind);
     let store = service.parts.store.clone();
     service.upkeep.spawn_on(async move { store.run_errands().await }, &behind);
     service.upkeep.spawn_on(outgoing::run(Arc::clone(&service.parts)), &behind);
@@ -108,6 +115,18 @@ async fn erase_by_age(parts: Shared) {
             Err(error) => error!("Erasing by age failed, and is tried again tomorrow: {error}"),
         }
         tokio::time::sleep(ERASE_EVERY).await;
+    }
+}
+
+/// Tells at the start and once a day how far the audit log has come: a log that is kept elsewhere then shows whether
+/// lines were cut off here.
+async fn tell_audit_head(head: watch::Receiver<Head>) {
+    loop {
+        let Head { seq, hash } = head.borrow().clone();
+        if seq > 0 {
+            info!("The audit log ends at line {seq} with the hash {hash}");
+        }
+        tokio::time::sleep(TELL_AUDIT_EVERY).await;
     }
 }
 

@@ -13,7 +13,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Live;
@@ -22,6 +21,8 @@ use crate::domain::Language;
 use crate::speech::installed::{self, Installed, NoSpeech};
 use crate::speech::pool::LanguageState;
 use crate::speech::{Pool, check};
+use crate::store::Head;
+use crate::web::Listener;
 
 /// Whether new calls are taken, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,11 +162,15 @@ impl Ears {
     }
 }
 
+/// Connections to these pages at once; further ones are closed, so that they cannot use up the sockets that calls need.
+const CONNECTIONS_MAX: usize = 50;
+
 #[derive(Clone)]
 struct Pages {
     ears: Ears,
     metrics: Arc<PrometheusHandle>,
     ready: watch::Receiver<Readiness>,
+    audit: watch::Receiver<Head>,
 }
 
 /// Serves the pages until the task is dropped.
@@ -177,17 +182,18 @@ pub async fn serve(
     metrics: PrometheusHandle,
     ready: watch::Receiver<Readiness>,
     ears: Ears,
+    audit: watch::Receiver<Head>,
 ) -> std::io::Result<(SocketAddr, tokio::task::JoinHandle<()>)> {
-    let pages = Pages { ears, metrics: Arc::new(metrics), ready };
+    let pages = Pages { ears, metrics: Arc::new(metrics), ready, audit };
     let router = Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(render))
         .with_state(pages);
-    let listener = TcpListener::bind(address).await?;
-    let bound = listener.local_addr()?;
+    let listener = Listener::plain(address, CONNECTIONS_MAX)?;
+    let bound = listener.address()?;
     let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
+        if let Err(error) = listener.serve(router).await {
             tracing::error!("The health pages stopped: {error}");
         }
     });
@@ -204,7 +210,18 @@ async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
 
 async fn render(State(pages): State<Pages>) -> impl IntoResponse {
     pages.ears.measure();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], pages.metrics.render())
+    let audit = head_as_metric(&pages.audit.borrow());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], pages.metrics.render() + &audit)
+}
+
+/// The end of the audit log: whoever collects metrics keeps it where nobody here can change it. It is no gauge of the
+/// others, of which one would stay behind for each hash that ever was.
+fn head_as_metric(head: &Head) -> String {
+    format!(
+        "# HELP aftercall_audit_head_info The last line of the audit log and its hash, for audit verify --head.\n\
+         # TYPE aftercall_audit_head_info gauge\naftercall_audit_head_info{{line=\"{}\",hash=\"{}\"}} 1\n",
+        head.seq, head.hash
+    )
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@
 //! | [`app`] | builds everything, drains on SIGTERM, reloads on SIGHUP | signals |
 //! | [`caller`] | the other side: a scripted caller, on another SIP library | sockets |
 //! | [`cli`] | one thin file per subcommand | terminal |
+//! | [`private`] | files and folders for their owner alone | files |
 //! | [`priority`] | which threads come first on the cores | system calls |
 //!
 //! `domain` and `config` know nobody; `selection`, `sip`, `media`, `speech`, `dialogue` and `scoring` are strangers to
@@ -70,6 +71,7 @@ pub mod media;
 pub mod observe;
 pub mod outgoing;
 pub mod priority;
+pub mod private;
 pub mod prompts;
 pub mod scoring;
 pub mod selection;

@@ -17,8 +17,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-pub use guesses::Guesses;
-pub use password::{PASSWORD_MIN, Passwords};
+pub use guesses::{Asker, Guesses};
+pub use password::{Lane, PASSWORD_MIN, Passwords};
 pub use people::Person;
 pub use sessions::SessionRules;
 pub use tokens::{Scope, Scopes, Token, TokenSummary};
@@ -67,6 +67,8 @@ pub enum AccessError {
     Damaged(String),
     #[error("a password could not be hashed")]
     Hash,
+    #[error("too many sign in at once")]
+    Busy,
 }
 
 /// A handle to the database. Cheap to clone.
@@ -82,7 +84,8 @@ impl Access {
     /// # Errors
     /// The folder's or the file's.
     pub async fn open(data_dir: &Path) -> Result<Self, AccessError> {
-        std::fs::create_dir_all(data_dir)?;
+        crate::private::folder(data_dir)?;
+        crate::private::database(&data_dir.join(FILE))?;
         let options = SqliteConnectOptions::new()
             .filename(data_dir.join(FILE))
             .create_if_missing(true)

@@ -195,7 +195,7 @@ fn micros(duration: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{NewUser, Rights};
+    use crate::access::{Lane, NewUser, Rights};
     use crate::domain::Role;
 
     const RULES: SessionRules =
@@ -224,9 +224,25 @@ mod tests {
     #[tokio::test]
     async fn a_session_ends_by_itself_and_on_demand() {
         let (_folder, access) = with_user().await;
-        assert!(access.user("dana", "wrong horse battery".into()).await.unwrap().is_none());
-        assert!(access.user("nobody", "correct horse battery".into()).await.unwrap().is_none());
-        let user = access.user("dana", "correct horse battery".into()).await.unwrap().unwrap();
+        assert!(
+            access
+                .user(&"dana".parse().unwrap(), "wrong horse battery".into(), Lane::Stranger)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            access
+                .user(&"nobody".parse().unwrap(), "correct horse battery".into(), Lane::Stranger)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let user = access
+            .user(&"dana".parse().unwrap(), "correct horse battery".into(), Lane::Stranger)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((user.name.as_str(), user.viewer.teams.len()), ("Dana", 1));
 
         let (one, two) = (
@@ -260,11 +276,21 @@ mod tests {
         let link = access.add_link("dana").await.unwrap();
         access.disable_user("dana").await.unwrap();
         assert!(access.use_link(&link).await.unwrap().is_none());
-        assert!(access.user("dana", "correct horse battery".into()).await.unwrap().is_none());
+        assert!(
+            access
+                .user(&"dana".parse().unwrap(), "correct horse battery".into(), Lane::Stranger)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(access.users().await.unwrap()[0].disabled);
 
         access.enable_user("dana").await.unwrap();
-        let user = access.user("dana", "correct horse battery".into()).await.unwrap().unwrap();
+        let user = access
+            .user(&"dana".parse().unwrap(), "correct horse battery".into(), Lane::Stranger)
+            .await
+            .unwrap()
+            .unwrap();
         let session = access.begin_session(user.viewer.user).await.unwrap();
         let rights = Rights { role: Role::Quality, agent: None, teams: Vec::new() };
         access.change_user("dana", rights.clone()).await.unwrap();

@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
-use super::{Access, AccessError};
+use super::{Access, AccessError, Lane};
 use crate::domain::{AgentId, Role, TeamId, UserId, Viewer};
 
 /// The name that somebody signs in with: 1-64 letters, digits or `. _ @ + -`.
@@ -236,14 +236,20 @@ impl Access {
     /// The user with this name and password; `None` for a wrong one of either, after the same work.
     ///
     /// # Errors
-    /// The database's; [`AccessError::Hash`].
-    pub async fn user(&self, name: &str, password: String) -> Result<Option<UserSummary>, AccessError> {
+    /// The database's; [`AccessError::Hash`]; [`AccessError::Busy`] for strangers, when too many of them wait.
+    pub async fn user(
+        &self,
+        name: &UserName,
+        password: String,
+        lane: Lane,
+    ) -> Result<Option<UserSummary>, AccessError> {
         let select = format!(
             "SELECT {COLUMNS}, users.hash FROM users WHERE name = $1 AND disabled_us IS NULL AND subject IS NULL"
         );
-        let row = sqlx::query(sqlx::AssertSqlSafe(select)).bind(name).fetch_optional(&self.pool).await?;
+        let query = sqlx::query(sqlx::AssertSqlSafe(select)).bind(name.to_string());
+        let row = query.fetch_optional(&self.pool).await?;
         let hash = row.as_ref().map(|row| row.try_get::<String, _>("hash")).transpose()?;
-        let right = self.passwords.is_right(hash, password).await?;
+        let right = self.passwords.is_right(hash, password, lane).await?;
         row.filter(|_| right).map(|row| UserSummary::from_row(&row)).transpose()
     }
 

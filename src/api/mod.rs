@@ -17,7 +17,6 @@ mod running;
 mod surveys;
 mod tasks;
 mod triggers;
-mod xlsx;
 
 use axum::Router;
 use axum::extract::FromRef;

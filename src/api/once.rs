@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::auth::Bearer;
 use super::{ApiState, Problem};
 use crate::store::Receipt;
+use crate::web::BODY_TIME_MAX;
 
 /// Longest body of a write, in bytes.
 const BODY_MAX: usize = 16 * 1024;
@@ -43,7 +44,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let bytes = axum::body::to_bytes(request.into_body(), BODY_MAX).await.map_err(|_| {
+        let bytes = axum::body::to_bytes(request.into_body(), BODY_MAX);
+        let bytes = tokio::time::timeout(BODY_TIME_MAX, bytes).await.map_err(|_| {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive".to_owned())
+        })?;
+        let bytes = bytes.map_err(|_| {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {BODY_MAX} bytes"))
         })?;
         Ok(Self { bytes, is_json: kind == "application/json" })
@@ -101,7 +106,8 @@ impl Once {
         hash.update(&body.bytes);
         let request = hash.finalize().into();
         let at_work = state.at_work.clone();
-        let Some(key) = key_in(headers)? else {
+        let key = key_in(headers)?.map(|key| state.web.parts.store.privacy().receipt_name(&key));
+        let Some(key) = key else {
             return Ok(Seen::Never(Self { token, key: None, request, at_work }));
         };
         let mine = at_work.0.lock().unwrap_or_else(PoisonError::into_inner).insert((token, key.clone()));

@@ -13,6 +13,7 @@ use super::given::{limit, listed, named, time};
 use crate::access::Scope;
 use crate::domain::{self, AnswerValue, CallId, Disposition, Origin, Period, Role, midnight_us};
 use crate::store::{CallFilter, GivenAnswer, Note, Response};
+use crate::web::csv::{Separator, Style};
 use crate::web::{WebState, cut};
 
 /// Which responses. All that is set must hold.
@@ -42,9 +43,28 @@ pub(super) struct Wanted {
     after: Option<String>,
     /// At most so many: 1-1000, 100 by default.
     limit: Option<u32>,
+    /// Of CSV files alone: what stands between cells: comma (the default), semicolon or tab.
+    #[param(value_type = Option<String>)]
+    separator: Option<Separator>,
+    /// Of CSV files alone: whether the file begins with a byte order mark, by which Excel knows UTF-8; false by default.
+    bom: Option<bool>,
 }
 
 impl Wanted {
+    /// How a CSV file is to be written.
+    pub(super) fn style(&self) -> Style {
+        Style { separator: self.separator.unwrap_or_default(), bom: self.bom.unwrap_or_default() }
+    }
+
+    /// Refuses what only CSV files have.
+    pub(super) fn no_style(&self) -> Result<(), Problem> {
+        let asked = [("separator", self.separator.is_some()), ("bom", self.bom.is_some())];
+        match asked.into_iter().find(|(_, asked)| *asked) {
+            Some((name, _)) => Err(Problem::wrong(format!("{name}: is for CSV files"))),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn filter(&self) -> Result<CallFilter, Problem> {
         let time = |name: &str, text: &Option<String>| {
             named::<Timestamp>(name, text.as_deref()).map(|at| at.map(|at| at.as_microsecond()))
@@ -220,6 +240,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page>, Problem> {
     bearer.may(Scope::Responses)?;
     let Query(wanted) = wanted.map_err(|error| Problem::wrong(error.to_string()))?;
+    wanted.no_style()?;
     let limit = limit(wanted.limit)?;
     let filter = CallFilter { limit: Some(limit + 1), ..wanted.filter()? };
     note(&state, &bearer, "api responses", wanted.described()).await?;

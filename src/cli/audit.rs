@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::Global;
 use super::filter::table;
 use crate::access::Access;
-use crate::store::{AuditLine, Chain};
+use crate::store::{AuditLine, Chain, Privacy};
 
 /// Lines shown when nothing says how many.
 const LIMIT: u32 = 50;
@@ -47,14 +48,15 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
             super::print(&lines(&views.audit(from, limit).await?, &names(global).await?))?;
             ExitCode::SUCCESS
         }
-        Command::Verify { head } => match views.verify_audit(head.as_deref()).await? {
+        Command::Verify { head } => match views.verify_audit(&privacy(global)?, head.as_deref()).await? {
             Chain::Whole(head) if head.seq == 0 => {
                 super::print("The audit log is empty.\n")?;
                 ExitCode::SUCCESS
             }
             Chain::Whole(head) => {
                 super::print(&format!(
-                    "{} lines, each follows from the one before.\n{}\n",
+                    "{} lines, each follows from the one before, under the key of this installation.\n\
+                     The head, to be kept elsewhere:\n{}\n",
                     head.seq, head.hash
                 ))?;
                 ExitCode::SUCCESS
@@ -67,6 +69,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
     };
     views.close().await;
     Ok(code)
+}
+
+/// The secret of this installation, under which the log is chained.
+fn privacy(global: &Global) -> anyhow::Result<Privacy> {
+    let secret = global.data.join(&super::store_config(global)?.secret_file);
+    Privacy::load(&secret)
+        .with_context(|| format!("the log is chained under {}, which cannot be read", secret.display()))
 }
 
 /// What users and tokens are called, by the ids that the log knows them by.

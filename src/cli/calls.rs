@@ -11,6 +11,7 @@ use super::filter::Filter;
 use crate::domain::{CallId, CallRef, Disposition};
 use crate::store::{CallFilter, CallSummary, Views};
 use crate::story::{seconds, tell};
+use crate::web::csv::guard;
 
 /// Calls shown when nothing says how many.
 const LIMIT: u32 = 50;
@@ -116,6 +117,14 @@ async fn list(views: &Views, args: &Args) -> anyhow::Result<ExitCode> {
     }
     let mut out = Output::new(args.json, &columns)?;
     let mut left = args.limit.unwrap_or(u32::MAX);
+    if let Some(limit) = args.limit {
+        let Some(first) = first_of_latest(views, &filter, limit).await? else {
+            out.finish()?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        filter.after = first.after;
+        left = first.count;
+    }
     while left > 0 {
         filter.limit = Some(PAGE.min(left));
         let calls = views.calls(&filter).await?;
@@ -126,6 +135,33 @@ async fn list(views: &Views, args: &Args) -> anyhow::Result<ExitCode> {
     }
     out.finish()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the latest calls begin.
+struct Latest {
+    /// The call before the first of them; none where they are all.
+    after: Option<CallId>,
+    /// How many there are.
+    count: u32,
+}
+
+/// Goes back over the latest calls, a page at a time, so that they can be printed the oldest first.
+async fn first_of_latest(views: &Views, filter: &CallFilter, limit: u32) -> anyhow::Result<Option<Latest>> {
+    let mut back = CallFilter { latest_first: true, after: None, ..filter.clone() };
+    let mut count = 0;
+    while count < limit {
+        back.limit = Some(PAGE.min(limit - count));
+        let calls = views.calls(&back).await?;
+        let Some(last) = calls.last() else { break };
+        back.after = Some(last.id);
+        count += u32::try_from(calls.len()).unwrap_or(u32::MAX);
+    }
+    if count == 0 {
+        return Ok(None);
+    }
+    back.limit = Some(1);
+    let before = if count < limit { None } else { views.calls(&back).await?.first().map(|call| call.id) };
+    Ok(Some(Latest { after: before, count }))
 }
 
 /// Rows to standard output, in one of two forms.
@@ -148,7 +184,7 @@ impl<'a> Output<'a> {
         for call in calls {
             match self {
                 Self::Csv(csv, columns) => {
-                    csv.write_record(columns.iter().map(|column| plain(&cell(call, column))))?;
+                    csv.write_record(columns.iter().map(|column| guarded(&cell(call, column))))?;
                 }
                 Self::Json(out, columns) => {
                     let object: Map<_, _> =
@@ -199,6 +235,14 @@ fn plain(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// A cell of a CSV file. What others have chosen must not become a formula.
+fn guarded(value: &Value) -> String {
+    match value {
+        Value::String(text) => guard(text),
+        other => plain(other),
     }
 }
 

@@ -11,6 +11,9 @@ pub(super) fn run(global: &Global) -> anyhow::Result<ExitCode> {
             for warning in &live.warnings {
                 println!("warning: {warning}");
             }
+            for warning in live.config.web.warnings() {
+                println!("warning: {warning}");
+            }
             let (trunks, listeners) = (live.config.trunk.len(), live.config.listener.len());
             println!(
                 "{}: good. {listeners} listeners, {trunks} trunks, {} surveys, prompts in {} languages.",

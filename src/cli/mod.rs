@@ -126,8 +126,17 @@ fn end_with_the_pipe() {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("aftercall: {error:#}");
+    eprintln!("aftercall: {}", in_full(error));
     ExitCode::from(3)
+}
+
+/// A fault with its causes, each said once: many a message holds that of its cause already.
+fn in_full(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text {
+        text if text.contains(&cause) => text,
+        text if text.is_empty() => cause,
+        text => format!("{text}: {cause}"),
+    })
 }
 
 /// Prints to standard output; a full disk behind it is an error, not a panic.
@@ -193,4 +202,15 @@ async fn caller(
         None => target.local_address().await?,
     };
     Ok(Ok(Caller::new(local, target).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no such file").context("x.wav: no such file").context("the prompts");
+        assert_eq!(in_full(&error), "the prompts: x.wav: no such file");
+    }
 }

@@ -24,7 +24,8 @@ enum Command {
         #[arg(default_value = "prompts")]
         dir: PathBuf,
     },
-    /// Make a prompt of any WAV file: 8 kHz, 16 bit, mono, trimmed and levelled.
+    /// Make a prompt of a recording: 8 kHz, 16 bit, mono, trimmed and levelled. WAV files are read as PBXs and studios
+    /// write them (linear, float, G.711 A-law and mu-law), MP3, FLAC and Ogg Vorbis too.
     Import {
         /// The recording.
         from: PathBuf,

@@ -10,6 +10,7 @@ use super::filter::{Filter, table};
 use crate::domain::{GivenBy, Origin, Stage};
 use crate::scoring::{Figure, FigureName, Measure, Report, ReportRow};
 use crate::store::{GroupBy, Scope};
+use crate::web::csv::guard;
 
 /// Which figures, and how.
 #[derive(Debug, clap::Args)]
@@ -69,11 +70,12 @@ fn csv_lines(report: &Report, title: &str) -> anyhow::Result<String> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record([title, "origin", "figure", "question", "scale", "n", "value", "low", "high"])?;
     for row in &report.rows {
-        let origin = row.origin.as_str();
+        // Groups are named by what came in headers.
+        let (origin, group) = (row.origin.as_str(), &guard(&row.group));
         for stage in Stage::ALL {
             let name = format!("calls_{}", stage.as_str());
             let n = row.funnel.reached(stage).to_string();
-            csv.write_record([&row.group, origin, &name, "", "", &n, "", "", ""])?;
+            csv.write_record([group, origin, &name, "", "", &n, "", "", ""])?;
         }
         for (measure, name, figure) in figures(row) {
             let scale = scale(measure);
@@ -83,7 +85,7 @@ fn csv_lines(report: &Report, title: &str) -> anyhow::Result<String> {
                 Figure::Of(e) => [e.value, e.low, e.high].map(|x| x.to_string()),
             };
             csv.write_record([
-                &row.group,
+                group,
                 origin,
                 name.as_str(),
                 measure.question.as_str(),
@@ -96,8 +98,8 @@ fn csv_lines(report: &Report, title: &str) -> anyhow::Result<String> {
         }
         for choice in &row.choices {
             for (value, n) in &choice.counts {
-                let (name, question) = (format!("choice_{value}"), choice.question.as_str());
-                csv.write_record([&row.group, origin, &name, question, "", &n.to_string(), "", "", ""])?;
+                let (name, question) = (guard(&format!("choice_{value}")), choice.question.as_str());
+                csv.write_record([group, origin, &name, question, "", &n.to_string(), "", "", ""])?;
             }
         }
     }

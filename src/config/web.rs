@@ -24,7 +24,10 @@ pub struct WebConfig {
     pub oidc: Option<OidcConfig>,
     /// Most connections at once: 1-10,000. Further ones are closed.
     pub connections_max: usize,
-    /// Whether the address of who signs in is the last one in `X-Forwarded-For`, as a proxy in front of it writes it.
+    /// Most of them from one address (of IPv6: from one /64): 1-10,000. It does not hold for a proxy ([`Self::forwarded`]).
+    pub connections_per_client_max: usize,
+    /// Whether the address of who asks is the last one in `X-Forwarded-For`, as a proxy in front of it writes it. Must be
+    /// set behind a proxy, and only there: without it all who come through the proxy count as one.
     pub forwarded: bool,
     /// How long a session lasts without a look at a page: 1 minute - 1 day.
     #[serde(with = "humantime_serde")]
@@ -108,6 +111,7 @@ impl Default for WebConfig {
             public_url: None,
             oidc: None,
             connections_max: 500,
+            connections_per_client_max: 100,
             forwarded: false,
             session_idle_max: Duration::from_secs(30 * 60),
             session_max: Duration::from_secs(12 * 3600),
@@ -120,6 +124,27 @@ impl WebConfig {
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// What is allowed and yet worth a loud word at the start.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let Some(address) = self.listen else { return Vec::new() };
+        let proxied = self.public_url.is_some() && self.tls.is_none();
+        let checks = [
+            (
+                proxied && !self.forwarded,
+                "[web] public_url is set and forwarded is not: if a proxy stands in front, everybody comes from its one \
+                 address, so that somebody who guesses passwords makes all others wait, and the log names the proxy \
+                 alone. Let the proxy append X-Forwarded-For, and set forwarded = true",
+            ),
+            (
+                self.forwarded && !address.ip().is_loopback(),
+                "[web] forwarded is set and listen is no loopback address: whoever reaches it past the proxy can name any \
+                 address in X-Forwarded-For and guess passwords without end. Let only the proxy reach it",
+            ),
+        ];
+        checks.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text).collect()
     }
 }
 
@@ -134,6 +159,9 @@ impl Checked for WebConfig {
         }
         if !(1..=10_000).contains(&self.connections_max) {
             return Err(Fault::new("connections_max", "must lie in 1-10000"));
+        }
+        if !(1..=10_000).contains(&self.connections_per_client_max) {
+            return Err(Fault::new("connections_per_client_max", "must lie in 1-10000"));
         }
         if let Some(oidc) = &self.oidc {
             let local =
@@ -160,5 +188,22 @@ impl Checked for WebConfig {
             )),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_hides_addresses_is_told_of() {
+        let listening = WebConfig { listen: "127.0.0.1:8080".parse().ok(), ..WebConfig::default() };
+        assert_eq!(listening.warnings(), [""; 0]);
+        let proxied = WebConfig { public_url: Some("https://results.example.com".into()), ..listening };
+        assert!(matches!(proxied.warnings()[..], [one] if one.contains("forwarded = true")));
+        let told = WebConfig { forwarded: true, ..proxied };
+        assert_eq!(told.warnings(), [""; 0]);
+        let open = WebConfig { listen: "192.0.2.1:8080".parse().ok(), ..told };
+        assert!(matches!(open.warnings()[..], [one] if one.contains("no loopback address")));
     }
 }

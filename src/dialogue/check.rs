@@ -70,8 +70,7 @@ impl Check<'_, '_> {
         }
         for (i, language) in self.languages.iter().enumerate() {
             let name = language_prompt(i + 1);
-            if self.has.prompts.duration(language, &name).is_none() {
-                let fault = Fault::NoPrompt { language: language.clone(), name };
+            if let Some(fault) = self.lack(language, &name) {
                 self.notes.fault(span.clone(), "ask_language", fault);
             }
         }
@@ -346,10 +345,21 @@ impl Check<'_, '_> {
 
     fn exists(&mut self, name: &PromptName, key: &str, at: Range<usize>) {
         for language in &self.languages {
-            if self.has.prompts.duration(language, name).is_none() {
-                let fault = Fault::NoPrompt { language: language.clone(), name: name.clone() };
+            if let Some(fault) = self.lack(language, name) {
                 self.notes.fault(at.clone(), key, fault);
             }
+        }
+    }
+
+    /// What a prompt lacks in a language: its recording, or its text.
+    fn lack(&self, language: &Language, name: &PromptName) -> Option<Fault> {
+        let (prompts, language, name) = (self.has.prompts, language.clone(), name.clone());
+        if prompts.duration(&language, &name).is_some() {
+            None
+        } else if prompts.lacks_text(&language, &name) {
+            Some(Fault::NoText { language, name })
+        } else {
+            Some(Fault::NoPrompt { language, name })
         }
     }
 }

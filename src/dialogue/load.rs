@@ -164,6 +164,8 @@ pub enum Fault {
     ReservedId(QuestionId),
     #[error("there is no recording {name} in {language}")]
     NoPrompt { language: Language, name: PromptName },
+    #[error("there is a recording {name} in {language}, and no text: say in its texts.toml what it says")]
+    NoText { language: Language, name: PromptName },
     #[error("there is no grammar {grammar} in any language of the survey")]
     NoGrammar { grammar: String },
     #[error("the grammar {grammar} can mean {meaning:?} in {language}, which is no answer to this question")]

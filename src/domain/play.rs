@@ -17,4 +17,9 @@ pub struct ListenId(pub u32);
 pub trait PromptCatalogue {
     /// How long a prompt takes; `None` when it does not exist in that language.
     fn duration(&self, language: &Language, name: &PromptName) -> Option<Duration>;
+
+    /// Whether there is a recording of that name which no text goes with, so that it is no prompt.
+    fn lacks_text(&self, _language: &Language, _name: &PromptName) -> bool {
+        false
+    }
 }

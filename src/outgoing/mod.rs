@@ -40,6 +40,8 @@ enum Sent {
     Taken,
     /// It was not; why.
     Failed(String),
+    /// It was not, and the receiver wants to be left alone for a while; why, and how long.
+    Later(String, Duration),
     /// It is wanted no more; why.
     Gone(String),
 }
@@ -53,8 +55,14 @@ pub async fn run(parts: Shared) {
             return;
         }
     };
-    let mut sender =
-        Sender { parts, client, at_work: HashSet::new(), busy: BTreeMap::new(), tries: JoinSet::new() };
+    let mut sender = Sender {
+        parts,
+        client,
+        at_work: HashSet::new(),
+        busy: BTreeMap::new(),
+        quiet: BTreeMap::new(),
+        tries: JoinSet::new(),
+    };
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut orphans_at, mut quiet_until) = (Instant::now(), Instant::now());
@@ -81,8 +89,14 @@ pub async fn run(parts: Shared) {
     }
 }
 
-/// What one task comes back with: to whom it was, and how each message fared.
-type Try = (Target, Vec<(Due, Outcome)>);
+/// What one task comes back with.
+struct Try {
+    target: Target,
+    /// How each message fared.
+    tried: Vec<(Due, Outcome)>,
+    /// How long the receiver wants to be left alone.
+    quiet: Option<Duration>,
+}
 
 struct Sender {
     parts: Shared,
@@ -91,6 +105,8 @@ struct Sender {
     at_work: HashSet<Uuid>,
     /// How many tries go on, by receiver.
     busy: BTreeMap<Target, usize>,
+    /// Until when a receiver wants to be left alone.
+    quiet: BTreeMap<Target, Instant>,
     tries: JoinSet<Try>,
 }
 
@@ -98,7 +114,12 @@ impl Sender {
     /// Begins to send what is due.
     async fn begin(&mut self) -> Result<(), StoreError> {
         let live = self.parts.live.load_full();
+        let now = Instant::now();
+        self.quiet.retain(|_, until| *until > now);
         for target in targets(&live) {
+            if self.quiet.contains_key(&target) {
+                continue;
+            }
             let at_once = if target == Target::Mail { 1 } else { live.config.outgoing.at_once };
             let free = at_once.saturating_sub(self.busy.get(&target).copied().unwrap_or_default());
             if free == 0 {
@@ -134,13 +155,14 @@ impl Sender {
                 (due, outcome)
             });
             let tried = tried.collect();
-            (target, tried)
+            let quiet = if let Sent::Later(_, wait) = sent { Some(wait) } else { None };
+            Try { target, tried, quiet }
         });
     }
 
     /// Writes down what came of a try.
     async fn end(&mut self, tried: Result<Try, tokio::task::JoinError>) -> Result<(), StoreError> {
-        let Ok((target, tried)) = tried else {
+        let Ok(Try { target, tried, quiet }) = tried else {
             // Which one it was is not known: all that are at work are found again as due.
             self.at_work.clear();
             self.busy.clear();
@@ -148,6 +170,11 @@ impl Sender {
             error!("A task that sends messages failed; what it sent may be sent again");
             return Ok(());
         };
+        if let Some(wait) = quiet {
+            let until = Instant::now() + wait;
+            let known = self.quiet.entry(target.clone()).or_insert(until);
+            *known = until.max(*known);
+        }
         let at_us = Timestamp::now().as_microsecond();
         let mut changes = Vec::new();
         for (due, outcome) in &tried {
@@ -199,9 +226,13 @@ fn outcome(sent: &Sent, due: &Due, config: &OutgoingConfig, now_us: i64) -> Outc
     match sent {
         Sent::Taken => Outcome::Delivered,
         Sent::Gone(why) => Outcome::Dead(why.clone()),
-        Sent::Failed(why) if due.attempts + 1 >= config.attempts_max => Outcome::Dead(why.clone()),
-        Sent::Failed(why) => {
+        Sent::Failed(why) | Sent::Later(why, _) if due.attempts + 1 >= config.attempts_max => {
+            Outcome::Dead(why.clone())
+        }
+        Sent::Failed(why) | Sent::Later(why, _) => {
             let wait = backoff::wait(due.attempts, config.retry_first, config.retry_max, &mut rand::rng());
+            let asked = if let Sent::Later(_, asked) = sent { *asked } else { Duration::ZERO };
+            let wait = wait.max(asked);
             let wait_us = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
             Outcome::Again(now_us.saturating_add(wait_us), why.clone())
         }

@@ -2,17 +2,21 @@
 //! and `webhook-signature`, which is `v1,` and the HMAC-SHA-256 of `id.timestamp.body` in base64 ("Signature scheme",
 //! "Webhook headers").
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use sha2::Sha256;
 
 use super::Sent;
 use crate::config::WebhookConfig;
 use crate::store::Due;
+
+/// Longest wait that a receiver may ask for; nobody keeps our messages for longer by a slip.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// A client that follows no redirect, and goes straight to the receiver.
 ///
@@ -49,12 +53,30 @@ pub(super) async fn send(
         Ok(answer) if answer.status().is_redirection() => {
             Sent::Failed(format!("HTTP {}: redirects are not followed", answer.status().as_u16()))
         }
-        Ok(answer) => Sent::Failed(format!("HTTP {}", answer.status().as_u16())),
+        Ok(answer) => {
+            let why = format!("HTTP {}", answer.status().as_u16());
+            match retry_after(answer.headers(), SystemTime::now()) {
+                Some(wait) => Sent::Later(format!("{why}: come again after {} s", wait.as_secs()), wait),
+                None => Sent::Failed(why),
+            }
+        }
         Err(error) if error.is_timeout() => Sent::Failed("no answer in time".to_owned()),
         Err(error) if error.is_connect() => Sent::Failed("no connection".to_owned()),
         // The address may hold a secret of the receiver.
         Err(error) => Sent::Failed(error.without_url().to_string()),
     }
+}
+
+/// How long the receiver wants to be left alone (RFC 9110 §10.2.3): seconds, or a time.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // More digits than a number holds are a long wait all the same.
+        Err(_) if !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) => Duration::MAX,
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 fn signature(secret: &[u8], id: &str, timestamp: i64, body: &str) -> String {
@@ -77,6 +99,34 @@ mod tests {
         let made =
             signature(&secret.0, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(made, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_receiver_says_when_to_come_again() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers, now).map(|wait| wait.as_secs())
+        };
+        for (text, right) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("999999999999999999999999", Some(86_400)),
+            ("90000", Some(86_400)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(7)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(7)),
+            ("Sun Nov  6 08:49:37 1994", Some(7)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(86_400)),
+            ("", None),
+            ("-5", None),
+            ("1.5", None),
+            ("soon", None),
+        ] {
+            assert_eq!(of(text), right, "{text}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::library::{PromptsError, languages, texts};
+use super::sound::Refused;
 use super::wav::{self, RATE_HZ, WavError};
 use crate::domain::Language;
 
@@ -140,7 +141,7 @@ pub fn check(dir: &Path) -> Result<Vec<Finding>, PromptsError> {
     Ok(findings)
 }
 
-fn recordings(folder: &Path) -> Result<BTreeSet<String>, PromptsError> {
+pub(super) fn recordings(folder: &Path) -> Result<BTreeSet<String>, PromptsError> {
     let unreadable = |source| PromptsError::Unreadable { path: folder.into(), source };
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
@@ -157,11 +158,11 @@ fn recordings(folder: &Path) -> Result<BTreeSet<String>, PromptsError> {
 fn examine(path: &Path) -> Vec<Problem> {
     let samples = match wav::read_prompt(path) {
         Ok(samples) => samples,
-        Err(error @ WavError::Format { .. }) => {
-            let text = error.to_string();
-            let why = text.split_once(".wav: ").map_or(text.as_str(), |(_, why)| why);
-            return vec![Problem::Unusable(format!("is {why}"))];
+        Err(WavError::Refused { refused: Refused::NotPlain(why), .. }) => {
+            let why = Refused::NotPlain(why).to_string();
+            return vec![Problem::Unusable(if why.starts_with("is ") { why } else { format!("is {why}") })];
         }
+        Err(WavError::Refused { refused, .. }) => return vec![Problem::Unusable(refused.to_string())],
         Err(error) => return vec![Problem::Unusable(format!("cannot be read: {error}"))],
     };
     let Some(dbfs) = active_level_dbfs(&wav::to_f32(&samples)).filter(|&dbfs| dbfs > SILENT_DBFS) else {
@@ -252,7 +253,7 @@ mod tests {
             "en/silent is silent",
             "en/soft has an active level of -34",
             "nl/clipped exists in en only",
-            "nl/good cannot be read",
+            "nl/good is no sound file that is known",
         ];
         for (finding, expected) in findings.iter().zip(expected) {
             assert!(finding.starts_with(expected), "{finding} is not {expected}: {findings:#?}");

@@ -1,4 +1,4 @@
-//! Any WAV to a prompt: 8 kHz mono, trimmed, levelled, peaks held.
+//! Any sound file to a prompt: 8 kHz mono, trimmed, levelled, peaks held.
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,7 +35,8 @@ pub struct Imported {
     pub gain_db: f32,
 }
 
-/// Converts any WAV file (any rate, channels, integer or float) to a prompt.
+/// Converts any sound file that is read (WAV of any rate, channels and samples, G.711 too; MP3, FLAC, Ogg Vorbis) to a
+/// prompt.
 ///
 /// # Errors
 /// [`ImportError`] when the input is no sound or the output cannot be written.

@@ -1,6 +1,6 @@
 //! All prompts in memory, encoded for every codec and shared by all calls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,17 +35,35 @@ pub enum PromptsError {
         message: String,
     },
     /// A text has no recording.
-    #[error("{}: is missing, though texts.toml names it", .0.display())]
-    Missing(PathBuf),
+    #[error("{}: is missing, though texts.toml names it{}", path.display(), Beside(.beside))]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// A file of the same name and another kind.
+        beside: Option<PathBuf>,
+    },
     /// A recording cannot be used.
     #[error(transparent)]
     Wav(#[from] WavError),
+}
+
+/// What can be done with a recording of another kind.
+struct Beside<'a>(&'a Option<PathBuf>);
+
+impl std::fmt::Display for Beside<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(path) = self.0 else { return Ok(()) };
+        let to = path.with_extension("wav");
+        write!(f, "; `aftercall prompts import {} {}` makes one", path.display(), to.display())
+    }
 }
 
 /// The prompts of all languages.
 #[derive(Debug, Default)]
 pub struct Library {
     prompts: BTreeMap<Language, HashMap<Box<str>, Arc<Prompt>>>,
+    /// Recordings that no text goes with.
+    untold: BTreeMap<Language, HashSet<String>>,
 }
 
 impl Library {
@@ -65,7 +83,10 @@ impl Library {
                 .collect()
         });
         let loaded: Result<Vec<_>, PromptsError> = loaded;
-        Ok(Self { prompts: folders.into_iter().map(|(language, _)| language).zip(loaded?).collect() })
+        let untold = folders.iter().map(|(language, folder)| Ok((language.clone(), untold(folder)?)));
+        let untold = untold.collect::<Result<_, PromptsError>>()?;
+        let languages = folders.into_iter().map(|(language, _)| language);
+        Ok(Self { prompts: languages.zip(loaded?).collect(), untold })
     }
 
     /// A prompt by name.
@@ -96,6 +117,22 @@ impl PromptCatalogue for Library {
     fn duration(&self, language: &Language, name: &PromptName) -> Option<Duration> {
         self.get(language, name.as_str()).map(|prompt| prompt.duration())
     }
+
+    fn lacks_text(&self, language: &Language, name: &PromptName) -> bool {
+        self.untold.get(language).is_some_and(|names| names.contains(name.as_str()))
+    }
+}
+
+/// The recordings of a language that no text goes with.
+fn untold(folder: &Path) -> Result<HashSet<String>, PromptsError> {
+    let texts = texts(folder)?;
+    Ok(super::check::recordings(folder)?.into_iter().filter(|name| !texts.contains_key(name)).collect())
+}
+
+/// A file beside a prompt that is missing, of the same name.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(path.parent()?).ok()?.flatten().map(|file| file.path());
+    files.filter(|file| file.is_file() && file.file_stem() == path.file_stem()).min()
 }
 
 /// One language's prompts, encoded.
@@ -104,7 +141,7 @@ fn load_language(folder: &Path) -> Result<HashMap<Box<str>, Arc<Prompt>>, Prompt
     for (name, text) in texts(folder)? {
         let path = folder.join(format!("{name}.wav"));
         if !path.is_file() {
-            return Err(PromptsError::Missing(path));
+            return Err(PromptsError::Missing { beside: beside(&path), path });
         }
         let narrow = wav::read_prompt(&path)?;
         let wide = wav::resample(wav::to_f32(&narrow), RATE_HZ, 2 * RATE_HZ)
@@ -171,6 +208,11 @@ mod tests {
         assert_eq!(prompt.duration(), Duration::from_micros(154_250));
         assert!(Codec::ALL.iter().all(|&codec| prompt.octets(codec).len() == 1234));
         assert!(library.get(&english, "bye").is_none());
+        let lacks = |library: &Library, name: &str| library.lacks_text(&english, &name.parse().unwrap());
+        assert!(!lacks(&library, "hello") && !lacks(&library, "bye"));
+        write_prompt(&folder.join("bye.wav"), &tone).unwrap();
+        let library = Library::load(dir.path()).unwrap();
+        assert!(lacks(&library, "bye") && library.get(&english, "bye").is_none());
         assert_eq!(library.languages().collect::<Vec<_>>(), [&english]);
     }
 
@@ -182,7 +224,10 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("texts.toml"), "hello = \"Hello.\"\n").unwrap();
         let error = Library::load(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("hello.wav: is missing"), "{error}");
+        assert!(error.contains("hello.wav: is missing") && !error.contains("import"), "{error}");
+        std::fs::write(folder.join("hello.mp3"), "x").unwrap();
+        let error = Library::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("hello.mp3") && error.contains("prompts import"), "{error}");
         let spec = hound::WavSpec {
             channels: 2,
             sample_rate: 44_100,

@@ -1,41 +1,35 @@
-//! WAV files in and out, and changes of rate.
+//! Prompts in and out as files, and changes of rate.
 
 use std::path::{Path, PathBuf};
 
-use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use hound::{SampleFormat, WavSpec, WavWriter};
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
 use rubato::{Fft, FixedSync, Resampler};
 
+use super::riff;
+use super::sound::{self, Refused};
+
 /// The one rate of prompts, in Hz.
 pub(super) const RATE_HZ: u32 = 8000;
-/// Longest file read, in samples of all channels: ten minutes of stereo at 48 kHz.
-const SAMPLES_MAX: u32 = 2 * 48_000 * 600;
 
-/// Why a WAV file cannot be used.
+/// Why a sound file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WavError {
-    /// It cannot be read, or is no WAV file.
-    #[error("{}: {source}", path.display())]
+    /// It cannot be read or written.
+    #[error("{}: {what}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        source: hound::Error,
+        /// What the system said.
+        what: String,
     },
-    /// A prompt has to be 8 kHz, 16 bit, mono PCM.
-    #[error(
-        "{}: {rate_hz} Hz, {bits} bit, {channels} channel(s); a prompt is 8000 Hz, 16 bit, mono PCM (use `prompts import`)",
-        path.display()
-    )]
-    Format {
+    /// It is no sound, or of a kind that is not read.
+    #[error("{}: {refused}", path.display())]
+    Refused {
         /// The file.
         path: PathBuf,
-        /// Its rate.
-        rate_hz: u32,
-        /// Its sample width.
-        bits: u16,
-        /// Its channels.
-        channels: u16,
+        /// Why.
+        refused: Refused,
     },
     /// A rate or length that cannot be converted.
     #[error("{}: a rate of {rate_hz} Hz or this length cannot be converted", path.display())]
@@ -47,44 +41,40 @@ pub enum WavError {
     },
 }
 
-/// Reads a file that is in the format of prompts already.
-pub(super) fn read_prompt(path: &Path) -> Result<Vec<i16>, WavError> {
-    let file = |source| WavError::File { path: path.into(), source };
-    let reader = WavReader::open(path).map_err(file)?;
-    let WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
-    if (channels, sample_rate, bits_per_sample, sample_format) != (1, RATE_HZ, 16, SampleFormat::Int) {
-        let path = path.into();
-        return Err(WavError::Format { path, rate_hz: sample_rate, bits: bits_per_sample, channels });
-    }
-    reader.into_samples().collect::<Result<_, _>>().map_err(file)
+fn octets(path: &Path) -> Result<Vec<u8>, WavError> {
+    let read =
+        sound::octets(path).map_err(|what| WavError::File { path: path.into(), what: what.to_string() })?;
+    read.map_err(|refused| WavError::Refused { path: path.into(), refused })
 }
 
-/// Reads any WAV file as mono at 8 kHz, full scale at 1.
-pub(super) fn read_any(path: &Path) -> Result<Vec<f32>, WavError> {
-    let file = |source| WavError::File { path: path.into(), source };
-    let reader = WavReader::open(path).map_err(file)?;
-    let spec = reader.spec();
-    let unconvertible = || WavError::Unconvertible { path: path.into(), rate_hz: spec.sample_rate };
-    if spec.channels == 0 || reader.len() > SAMPLES_MAX || !(4000..=384_000).contains(&spec.sample_rate) {
-        return Err(unconvertible());
+/// Reads a file that is in the format of prompts already.
+pub(super) fn read_prompt(path: &Path) -> Result<Vec<i16>, WavError> {
+    let refused = |refused| WavError::Refused { path: path.into(), refused };
+    let bytes = octets(path)?;
+    if !riff::is_riff(&bytes) {
+        let is_sound = sound::read(&bytes, path).is_ok();
+        let why =
+            if is_sound { Refused::NotPlain("is no WAV file".into()) } else { sound::name(&bytes, path) };
+        return Err(refused(why));
     }
-    let samples: Vec<f32> = match spec.sample_format {
-        SampleFormat::Float => reader.into_samples::<f32>().collect::<Result<_, _>>().map_err(file)?,
-        SampleFormat::Int => {
-            let full = (1u64 << (u32::from(spec.bits_per_sample.clamp(1, 32)) - 1)) as f32;
-            let scaled = reader.into_samples::<i32>().map(|sample| sample.map(|sample| sample as f32 / full));
-            scaled.collect::<Result<_, _>>().map_err(file)?
-        }
-    };
-    let channels = usize::from(spec.channels);
-    let mono =
-        samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
-    resample(mono, spec.sample_rate, RATE_HZ).ok_or_else(unconvertible)
+    match riff::read_plain(&bytes).map_err(refused)? {
+        (RATE_HZ, samples) => Ok(samples),
+        (rate_hz, _) => Err(refused(Refused::NotPlain(format!("{rate_hz} Hz, 16 bit, 1 channel(s)")))),
+    }
+}
+
+/// Reads any sound file as mono at 8 kHz, full scale at 1.
+pub(super) fn read_any(path: &Path) -> Result<Vec<f32>, WavError> {
+    let refused = |refused| WavError::Refused { path: path.into(), refused };
+    let mono = sound::read(&octets(path)?, path).map_err(refused)?;
+    let rate_hz = mono.rate_hz;
+    resample(mono.samples, rate_hz, RATE_HZ)
+        .ok_or_else(|| WavError::Unconvertible { path: path.into(), rate_hz })
 }
 
 /// Writes a file in the format of prompts.
 pub(super) fn write_prompt(path: &Path, samples: &[i16]) -> Result<(), WavError> {
-    let file = |source| WavError::File { path: path.into(), source };
+    let file = |source: hound::Error| WavError::File { path: path.into(), what: source.to_string() };
     let spec =
         WavSpec { channels: 1, sample_rate: RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut writer = WavWriter::create(path, spec).map_err(file)?;

@@ -1,19 +1,32 @@
 //! The audit log: who looked at what and who erased what, each line chained to the one before it.
 //!
-//! The hash of a line is SHA-256 over the 32 octets of the hash before it (zeros before the first) and the line as a
-//! JSON array. Changing, removing or inserting a line breaks every hash after it; cutting lines off at the end does
-//! not, so the last hash is to be pinned somewhere else from time to time, and `audit verify --head` asks for it.
+//! The hash of a line is HMAC-SHA-256 under a key that is made from the secret of the installation, over the hash before
+//! it, a random salt, and the line as a JSON array. Changing, removing or inserting a line breaks every hash after it,
+//! and nobody who has the database alone can make the hashes anew. Cutting lines off at the end breaks none, so the last
+//! hash is told where it can be kept: in the log once a day, in `/metrics`, by `audit verify`, whose `--head` asks for it.
+//!
+//! Lines of before there was a key are chained by SHA-256 alone; the first line under the key seals them all. Of a line
+//! whose scope named somebody who was erased, the salt goes too and the hash stays: it cannot be made from the line any
+//! more, and a second code under the key (`erased`) vouches for it.
+
+mod key;
+mod seal;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+pub(super) use key::AuditKey;
+use key::plain_hash;
+pub(super) use seal::{head, rewrite};
 
 use super::statement::{Statement, statements};
 use super::views::{get, read_error};
 use super::wheres::Wheres;
-use super::{StoreError, Views};
+use super::{Privacy, StoreError, Views};
 use crate::domain::Viewer;
 
 /// Lines read at a time.
@@ -21,7 +34,9 @@ const PAGE: i64 = 2000;
 /// Lines that one page of a filter is looked for among; the next page goes on from there.
 const LOOKED_MAX: i64 = 100_000;
 /// The columns of a line.
-const COLUMNS: &str = "SELECT seq, at_us, user_id, role, what, scope, reason, hash FROM audit";
+const COLUMNS: &str = "SELECT seq, at_us, user_id, role, what, scope, reason, hash, salt, erased FROM audit";
+/// Octets of a salt.
+const SALT: usize = 16;
 
 /// What is done on the command line, by the names that the log uses.
 pub const BY_OPERATORS: [&str; 10] = [
@@ -81,6 +96,10 @@ pub struct AuditLine {
     pub reason: String,
     /// Its hash, in hexadecimal.
     pub hash: String,
+    /// What makes the hash tell nothing of the line; none for one of before there was a key.
+    salt: Option<Vec<u8>>,
+    /// What vouches for the line where something of it was erased.
+    erased: Option<Vec<u8>>,
 }
 
 /// The end of the log.
@@ -146,38 +165,33 @@ impl AuditLine {
     }
 
     /// The line that follows `head`.
-    fn after(head: &Head, note: Note, at_us: i64) -> Self {
+    fn after(head: &Head, note: Note, at_us: i64, key: &AuditKey) -> Self {
         let Note { user, role, what, scope, reason } = note;
         let (role, what) = (role.to_owned(), what.to_owned());
-        let mut line =
-            Self { seq: head.seq + 1, at_us, user, role, what, scope, reason, hash: String::new() };
-        line.hash = line.hash_after(&head.hash);
+        let (hash, seq) = (String::new(), head.seq + 1);
+        let mut salt = vec![0; SALT];
+        // Without random numbers the hash may be guessed at, and holds all the same.
+        getrandom::fill(&mut salt).ok();
+        let mut line = Self { seq, at_us, user, role, what, scope, reason, hash, salt: None, erased: None };
+        line.hash = key.hash(&head.hash, &line, &salt);
+        line.salt = Some(salt);
         line
     }
 
-    fn hash_after(&self, before: &str) -> String {
-        use std::fmt::Write as _;
-        let own = (self.seq, self.at_us, &self.user, &self.role, &self.what, &self.scope, &self.reason);
-        let own = serde_json::to_vec(&own).expect("numbers and texts go into JSON");
-        let before = if before.is_empty() { vec![0; 32] } else { octets(before) };
-        let digest = Sha256::new().chain_update(before).chain_update(own).finalize();
-        digest.iter().fold(String::with_capacity(64), |mut text, octet| {
-            write!(text, "{octet:02x}").expect("a String takes every write");
-            text
-        })
+    /// Whether it follows the line with this hash. One without the key may stand only before all that are under it.
+    fn follows(&self, before: &str, key: &AuditKey, keyed: bool) -> bool {
+        match (&self.erased, &self.salt) {
+            (Some(tag), _) => *tag == key.erased(before, self),
+            (None, Some(salt)) => self.hash == key.hash(before, self, salt),
+            (None, None) => !keyed && self.hash == plain_hash(before, self),
+        }
     }
 }
 
-/// Hexadecimal digits as octets; what is none is left out, and then no hash fits.
-fn octets(hex: &str) -> Vec<u8> {
-    let pair = |i: usize| hex.get(i..i + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    (0..hex.len()).step_by(2).filter_map(pair).collect()
-}
-
 /// The lines for notes in their order, and the head after them.
-pub(super) fn chain(mut head: Head, notes: Vec<Note>) -> (Vec<AuditLine>, Head) {
+pub(super) fn chain(mut head: Head, notes: Vec<Note>, key: &AuditKey) -> (Vec<AuditLine>, Head) {
     let lines = notes.into_iter().map(|note| {
-        let line = AuditLine::after(&head, note, Timestamp::now().as_microsecond());
+        let line = AuditLine::after(&head, note, Timestamp::now().as_microsecond(), key);
         head = Head { seq: line.seq, hash: line.hash.clone() };
         line
     });
@@ -186,8 +200,8 @@ pub(super) fn chain(mut head: Head, notes: Vec<Note>) -> (Vec<AuditLine>, Head) 
 }
 
 pub(super) fn insert(lines: &[AuditLine]) -> Vec<Statement> {
-    let head = "INSERT INTO audit (seq, at_us, user_id, role, what, scope, reason, hash)";
-    statements(head, 8, "", lines, |q, line| {
+    let head = "INSERT INTO audit (seq, at_us, user_id, role, what, scope, reason, hash, salt)";
+    statements(head, 9, "", lines, |q, line| {
         q.bind(line.seq)
             .bind(line.at_us)
             .bind(line.user.clone())
@@ -196,15 +210,8 @@ pub(super) fn insert(lines: &[AuditLine]) -> Vec<Statement> {
             .bind(line.scope.clone())
             .bind(line.reason.clone())
             .bind(line.hash.clone())
+            .bind(line.salt.clone())
     })
-}
-
-/// The end of the log as it is on disk.
-pub(super) async fn head(conn: &mut SqliteConnection) -> Result<Head, StoreError> {
-    let last =
-        sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetch_optional(conn).await;
-    let last = last.map_err(read_error)?;
-    Ok(last.map(|row| Head { seq: row.get(0), hash: row.get(1) }).unwrap_or_default())
 }
 
 impl Views {
@@ -236,23 +243,28 @@ impl Views {
     ///
     /// # Errors
     /// [`StoreError::Read`]; a broken chain is an answer.
-    pub async fn verify_audit(&self, pinned: Option<&str>) -> Result<Chain, StoreError> {
-        self.follow(Head::default(), pinned).await
+    pub async fn verify_audit(&self, privacy: &Privacy, pinned: Option<&str>) -> Result<Chain, StoreError> {
+        self.follow(Head::default(), privacy.audit(), pinned).await
     }
 
     /// Checks the last `max` lines against the line before them; gives the first line that was checked too.
     ///
     /// # Errors
     /// [`StoreError::Read`]; a broken chain is an answer.
-    pub(super) async fn verify_audit_end(&self, max: i64) -> Result<(i64, Chain), StoreError> {
+    pub(super) async fn verify_audit_end(
+        &self,
+        privacy: &Privacy,
+        max: i64,
+    ) -> Result<(i64, Chain), StoreError> {
+        let key = privacy.audit();
         let first = (self.last_line().await? - max + 1).max(1);
         if first == 1 {
-            return Ok((first, self.follow(Head::default(), None).await?));
+            return Ok((first, self.follow(Head::default(), key, None).await?));
         }
         match self.audit(Some(first - 1), 1).await?.pop() {
             Some(line) if line.seq == first - 1 => {
                 let head = Head { seq: line.seq, hash: line.hash };
-                Ok((first, self.follow(head, None).await?))
+                Ok((first, self.follow(head, key, None).await?))
             }
             _ => Ok((first, Chain::Broken { seq: first - 1, what: "is missing" })),
         }
@@ -312,8 +324,13 @@ impl Views {
         Ok(low)
     }
 
-    async fn follow(&self, mut head: Head, pinned: Option<&str>) -> Result<Chain, StoreError> {
-        let mut found = pinned.is_none();
+    async fn follow(
+        &self,
+        mut head: Head,
+        key: &AuditKey,
+        pinned: Option<&str>,
+    ) -> Result<Chain, StoreError> {
+        let (mut found, mut keyed) = (pinned.is_none(), false);
         loop {
             let lines = self.audit(Some(head.seq + 1), u32::try_from(PAGE).unwrap_or(u32::MAX)).await?;
             if lines.is_empty() {
@@ -323,12 +340,18 @@ impl Views {
                 if line.seq != head.seq + 1 {
                     return Ok(Chain::Broken { seq: head.seq + 1, what: "is missing" });
                 }
-                if line.hash != line.hash_after(&head.hash) {
+                if !line.follows(&head.hash, key, keyed) {
                     return Ok(Chain::Broken { seq: line.seq, what: "was changed, or one before it was" });
                 }
+                keyed |= line.salt.is_some();
                 found |= pinned == Some(line.hash.as_str());
                 head = Head { seq: line.seq, hash: line.hash };
             }
+        }
+        if head.seq > 0 && !keyed {
+            let what = "and those before it are not under the key of this installation: start the service once, which \
+                        seals them; where that was done before, lines were cut off";
+            return Ok(Chain::Broken { seq: head.seq, what });
         }
         if found {
             Ok(Chain::Whole(head))
@@ -348,5 +371,7 @@ fn line(row: &SqliteRow) -> Result<AuditLine, StoreError> {
         scope: get(row, "scope")?,
         reason: get(row, "reason")?,
         hash: get(row, "hash")?,
+        salt: get(row, "salt")?,
+        erased: get(row, "erased")?,
     })
 }

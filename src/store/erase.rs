@@ -4,7 +4,8 @@
 //! came, comments, transcripts and recordings go: the key of the response is destroyed, its files are removed, and its
 //! facts in the journal are replaced by what is left of them ([`Fact::Erased`]), so that a rebuild gives the sums of
 //! before. The call's id stays, and the time of the call in it. An agent is erased by putting a random name in the place
-//! of theirs everywhere. Freed places in the file are overwritten (`secure_delete`), and the write-ahead log is emptied
+//! of theirs everywhere; so are an agent's name and a caller's call references in the answers to writes and in the audit
+//! log ([`traces`]). Freed places in the file are overwritten (`secure_delete`), and the write-ahead log is emptied
 //! at the end; a backup keeps what it holds, but for recordings and transcripts once the key is gone from it too.
 
 use std::path::Path;
@@ -20,7 +21,9 @@ use super::state::State;
 use super::vault::RECORDINGS;
 use super::views::{LINE_COLUMNS, LineRow, read_error, uuid_of};
 use super::writer::Job;
-use super::{Store, StoreError, Views, lock, outbox, recordings, schema, sql, state, statement, tasks};
+use super::{
+    Privacy, Store, StoreError, Views, lock, outbox, recordings, schema, sql, state, statement, tasks, traces,
+};
 use crate::config::StoreConfig;
 use crate::domain::{AgentId, Answer, CallId, CallerHash, Fact, RecordingId, StoredContext};
 
@@ -59,6 +62,8 @@ pub struct Erased {
 pub(super) enum Step {
     Calls(Vec<CallId>),
     Agent(AgentId),
+    /// The references of a caller's calls, where they stand beside the calls themselves. It comes before their calls.
+    References(CallerHash),
     KeysBefore(i64),
     /// What was said of a caller, or of an agent, ahead of calls.
     Ahead(Option<CallerHash>, Option<AgentId>),
@@ -82,17 +87,20 @@ pub(super) async fn erase(
     let path = data_dir.join(&config.file);
     let _lock = lock(&path)?;
     let mut conn = schema::open_writer(&path, config).await?;
-    let mut state = state::load(&mut conn).await?;
+    let secret = data_dir.join(&config.secret_file);
+    let privacy = Privacy::load_or_create(&secret)
+        .map_err(|e| StoreError::Secret { path: secret, source: std::sync::Arc::new(e) })?;
+    let mut state = state::load(&mut conn, privacy.audit()).await?;
     let views = Views::open(&path).await?;
     let calls = views.to_erase(what).await?;
     let mut erased = Erased::default();
     for step in steps(what, calls) {
-        let (did, files) = run(&mut conn, &mut state, step).await?;
+        let (did, files) = run(&mut conn, &mut state, &privacy, step).await?;
         erased = erased.plus(did);
         erased.files += remove(&data_dir.join(RECORDINGS), &files);
     }
     erased.files += old_folders(&data_dir.join(RECORDINGS), what);
-    let (lines, head) = audit::chain(state.head, vec![counted(note, &erased)]);
+    let (lines, head) = audit::chain(state.head, vec![counted(note, &erased)], privacy.audit());
     statement::run(&mut conn, audit::insert(&lines)).await.map_err(sql::write_error)?;
     views.close().await;
     run_tidy(&mut conn).await?;
@@ -188,7 +196,10 @@ fn counted(mut note: Note, erased: &Erased) -> Note {
 fn steps(what: &Erase, calls: Vec<CallId>) -> Vec<Step> {
     let calls = || calls.chunks(CHUNK).map(|chunk| Step::Calls(chunk.to_vec()));
     match what {
-        Erase::Caller(hash) => calls().chain([Step::Ahead(Some(*hash), None)]).collect(),
+        Erase::Caller(hash) => {
+            let first = std::iter::once(Step::References(*hash));
+            first.chain(calls()).chain([Step::Ahead(Some(*hash), None)]).collect()
+        }
         Erase::Offered(..) => calls().collect(),
         Erase::Agent(agent) => vec![Step::Agent(agent.clone()), Step::Ahead(None, Some(agent.clone()))],
         Erase::Recordings(before) => vec![Step::KeysBefore(*before)],
@@ -199,6 +210,7 @@ fn steps(what: &Erase, calls: Vec<CallId>) -> Vec<Step> {
 pub(super) async fn run(
     conn: &mut SqliteConnection,
     state: &mut State,
+    privacy: &Privacy,
     step: Step,
 ) -> Result<Stepped, StoreError> {
     if matches!(step, Step::Tidy) {
@@ -212,8 +224,14 @@ pub(super) async fn run(
             let random = getrandom::u64().unwrap_or_default();
             let name: AgentId = format!("erased-{random:016x}").parse().expect("a plain name");
             let did = rename(&mut tx, &agent, &name).await?;
+            traces::replace(&mut tx, privacy, &[agent.to_string()], name.as_str()).await?;
             renamed = Some((agent, name));
             (did, Vec::new())
+        }
+        Step::References(caller) => {
+            let known = traces::references(&mut tx, caller).await?;
+            traces::replace(&mut tx, privacy, &known, traces::ERASED).await?;
+            Stepped::default()
         }
         Step::KeysBefore(before_us) => {
             let delete = "DELETE FROM response_keys WHERE call_id < $1";

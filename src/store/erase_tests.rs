@@ -25,21 +25,24 @@ async fn a_changed_audit_log_is_found_out() {
         heads.push(store.note(note()).await.unwrap());
     }
     let views = store.views();
-    assert_eq!(views.verify_audit(Some(&heads[1].hash)).await.unwrap(), Chain::Whole(heads[4].clone()));
+    assert_eq!(
+        views.verify_audit(store.privacy(), Some(&heads[1].hash)).await.unwrap(),
+        Chain::Whole(heads[4].clone())
+    );
     let breaker = schema::read_options(&folder.path().join("aftercall.db")).pragma("query_only", "OFF");
     let mut breaker = breaker.connect().await.unwrap();
     sqlx::query("DELETE FROM audit WHERE seq = 5").execute(&mut breaker).await.unwrap();
     assert_eq!(
-        views.verify_audit(None).await.unwrap(),
+        views.verify_audit(store.privacy(), None).await.unwrap(),
         Chain::Whole(heads[3].clone()),
         "the end is not chained"
     );
-    let pinned = views.verify_audit(Some(&heads[4].hash)).await.unwrap();
+    let pinned = views.verify_audit(store.privacy(), Some(&heads[4].hash)).await.unwrap();
     assert!(matches!(pinned, Chain::Broken { seq: 5, .. }), "{pinned:?}");
     sqlx::query("UPDATE audit SET reason = 'x' WHERE seq = 2").execute(&mut breaker).await.unwrap();
-    assert!(matches!(views.verify_audit(None).await.unwrap(), Chain::Broken { seq: 2, .. }));
+    assert!(matches!(views.verify_audit(store.privacy(), None).await.unwrap(), Chain::Broken { seq: 2, .. }));
     sqlx::query("DELETE FROM audit WHERE seq = 1").execute(&mut breaker).await.unwrap();
-    assert!(matches!(views.verify_audit(None).await.unwrap(), Chain::Broken { seq: 1, .. }));
+    assert!(matches!(views.verify_audit(store.privacy(), None).await.unwrap(), Chain::Broken { seq: 1, .. }));
 }
 
 /// The same sums, whatever was erased, and after a rebuild too.
@@ -193,7 +196,7 @@ async fn a_start_waits_for_a_command_that_writes_a_line() {
     let lines = store.views().audit(None, 9).await.unwrap();
     assert_eq!((lines[1].user.as_str(), lines[1].what.as_str()), ("operator", "user_add"));
     assert!(
-        matches!(store.views().verify_audit(None).await.unwrap(), Chain::Whole(head) if head == proof.head)
+        matches!(store.views().verify_audit(store.privacy(), None).await.unwrap(), Chain::Whole(head) if head == proof.head)
     );
     service.abort();
 }

@@ -18,7 +18,7 @@ use super::audit::{self, Head, Note};
 use super::erase::{self, Erase, Erased};
 use super::statement::{self, Statement};
 use super::views::{get, read_error, uuid_of};
-use super::{Change, Store, StoreError, Views, lock, schema, sql};
+use super::{Change, Privacy, Store, StoreError, Views, lock, schema, sql};
 use crate::config::StoreConfig;
 
 /// How often the service looks for errands.
@@ -132,7 +132,11 @@ async fn alone(config: &StoreConfig, data_dir: &Path, errand: Errand) -> Result<
             let path = data_dir.join(&config.file);
             let _lock = lock(&path)?;
             let mut conn = schema::open_writer(&path, config).await?;
-            let (lines, head) = audit::chain(audit::head(&mut conn).await?, vec![line.note()]);
+            let secret = data_dir.join(&config.secret_file);
+            let privacy = Privacy::load_or_create(&secret)
+                .map_err(|e| StoreError::Secret { path: secret, source: std::sync::Arc::new(e) })?;
+            let key = privacy.audit();
+            let (lines, head) = audit::chain(audit::head(&mut conn, key).await?, vec![line.note()], key);
             statement::run(&mut conn, audit::insert(&lines)).await.map_err(sql::write_error)?;
             conn.close().await.map_err(sql::write_error)?;
             (Erased::default(), head)

@@ -40,6 +40,7 @@ mod tasks_tests;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod traces;
 mod vault;
 mod views;
 mod weekly;
@@ -80,6 +81,8 @@ pub use views::{CallFilter, CallSummary, Views};
 use ids::Ids;
 use project::CallRow;
 use writer::{Job, Writer};
+
+use crate::private;
 
 /// The folder for passing files inside that of all data.
 const SCRATCH: &str = "scratch";
@@ -158,6 +161,7 @@ pub enum StoreError {
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     health: watch::Receiver<Health>,
+    heads: watch::Receiver<Head>,
     changes: watch::Receiver<u64>,
     past: Arc<AtomicU64>,
     ids: Arc<Ids>,
@@ -177,13 +181,14 @@ impl Store {
     /// [`StoreError::InUse`] while another process has it open for writing; else what the file or the secret brings.
     pub async fn open(config: &StoreConfig, data_dir: &Path) -> Result<(Self, Vec<Orphan>), StoreError> {
         let path = data_dir.join(&config.file);
+        close_to_others(data_dir)?;
         let lock = lock_soon(&path).await?;
         let secret = data_dir.join(&config.secret_file);
         let privacy = Privacy::load_or_create(&secret)
             .map_err(|e| StoreError::Secret { path: secret, source: Arc::new(e) })?;
         let scratch = empty_scratch(data_dir)?;
         let mut conn = schema::open_writer(&path, config).await?;
-        let mut state = state::load(&mut conn).await?;
+        let mut state = state::load(&mut conn, privacy.audit()).await?;
         let views = Views::open(&path).await?;
         let left_open = views.open_calls().await?;
         let sealed = views.sealed_dialogs().await?;
@@ -191,6 +196,7 @@ impl Store {
         let (jobs, receiver) = mpsc::channel(config.queue_max);
         let (health_in, health) = watch::channel(Health::Good);
         let (changes_in, changes) = watch::channel(0);
+        let (heads_in, heads) = watch::channel(state.head.clone());
         let past = Arc::new(AtomicU64::new(0));
         let ids = Arc::new(Ids::new(config.node));
         state.open = left_open.iter().map(|(row, _)| (row.id, row.clone())).collect();
@@ -204,12 +210,14 @@ impl Store {
             health: health_in,
             changes: changes_in,
             past: Arc::clone(&past),
+            heads: heads_in,
             state,
         };
         tokio::spawn(writer.run());
         let store = Self {
             jobs,
             health,
+            heads,
             changes,
             past,
             ids,
@@ -254,6 +262,12 @@ impl Store {
         let (done, written) = oneshot::channel();
         self.jobs.send(Job::Note { note, done }).await.map_err(|_| StoreError::Closed)?;
         written.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The end of the audit log as it moves on.
+    #[must_use]
+    pub fn audit_head(&self) -> watch::Receiver<Head> {
+        self.heads.clone()
     }
 
     /// Puts a goal in the place of the one that its figure may have.
@@ -396,6 +410,14 @@ fn empty_scratch(data_dir: &Path) -> Result<PathBuf, StoreError> {
     Ok(path)
 }
 
+/// Makes the data folder for its owner alone, and closes what an earlier version left open in it.
+fn close_to_others(data_dir: &Path) -> Result<(), StoreError> {
+    let fault = |e: std::io::Error| StoreError::Folder { path: data_dir.to_owned(), kind: e.kind() };
+    private::folder(data_dir).map_err(fault)?;
+    private::tighten(&data_dir.join(vault::RECORDINGS));
+    Ok(())
+}
+
 /// The same, but waits a moment for whoever holds it: the command line does while it writes a line to the audit log,
 /// and no start of the service may fail by that.
 async fn lock_soon(path: &Path) -> Result<File, StoreError> {
@@ -416,11 +438,12 @@ async fn lock_soon(path: &Path) -> Result<File, StoreError> {
 fn lock(path: &Path) -> Result<File, StoreError> {
     let folder = |e: std::io::Error| StoreError::Folder { path: path.to_owned(), kind: e.kind() };
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(folder)?;
+        private::make_folder(parent).map_err(folder)?;
     }
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = File::create(&name).map_err(folder)?;
+    let file = private::file(Path::new(&name)).map_err(folder)?;
+    private::database(path).map_err(folder)?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| StoreError::InUse { path: path.to_owned() })?;
     Ok(file)

@@ -1,4 +1,4 @@
-//! The secret of this installation: caller hashes and sealed dialogs.
+//! The secret of this installation: caller hashes, sealed dialogs and cookies.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::audit::AuditKey;
 use super::recordings::ResponseKey;
 use super::seal;
 use crate::domain::{CallId, CallerHash, CallerNumber, DialogTrace, ReservationToken};
@@ -30,6 +31,9 @@ pub struct Privacy {
     dialogs: XChaCha20Poly1305,
     responses: XChaCha20Poly1305,
     tasks: XChaCha20Poly1305,
+    cookies: XChaCha20Poly1305,
+    audit: AuditKey,
+    receipt_key: [u8; 32],
 }
 
 impl std::fmt::Debug for Privacy {
@@ -53,10 +57,21 @@ impl Privacy {
                 file.sync_all()?;
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                std::fs::File::open(path)?.take(SECRET_MAX).read_to_end(&mut secret)?;
+                crate::private::tighten(path);
+                return Self::load(path);
             }
             Err(error) => return Err(error),
         }
+        Ok(Self::new(&secret))
+    }
+
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// As [`Self::load_or_create`], and [`io::ErrorKind::NotFound`].
+    pub fn load(path: &Path) -> io::Result<Self> {
+        let mut secret = Vec::new();
+        std::fs::File::open(path)?.take(SECRET_MAX).read_to_end(&mut secret)?;
         if secret.len() < SECRET_MIN {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the secret has fewer than 32 bytes"));
         }
@@ -74,6 +89,9 @@ impl Privacy {
             dialogs: XChaCha20Poly1305::new(&mac(secret, b"aftercall dialog").into()),
             responses: XChaCha20Poly1305::new(&mac(secret, b"aftercall response").into()),
             tasks: XChaCha20Poly1305::new(&mac(secret, b"aftercall task").into()),
+            cookies: XChaCha20Poly1305::new(&mac(secret, b"aftercall cookie").into()),
+            audit: AuditKey::new(mac(secret, b"aftercall audit")),
+            receipt_key: mac(secret, b"aftercall receipt"),
         }
     }
 
@@ -114,6 +132,33 @@ impl Privacy {
     /// Opens what [`Self::seal`] sealed; `None` for anything else.
     pub(super) fn unseal(&self, call: CallId, sealed: &[u8]) -> Option<DialogTrace> {
         serde_json::from_slice(&seal::open(&self.dialogs, call.0.as_bytes(), sealed)?).ok()
+    }
+
+    /// Seals what a browser keeps for us under the name of its cookie.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn seal_cookie(&self, name: &str, text: &[u8]) -> io::Result<Vec<u8>> {
+        seal::seal(&self.cookies, name.as_bytes(), text)
+    }
+
+    /// Opens what [`Self::seal_cookie`] sealed; `None` for anything else.
+    #[must_use]
+    pub fn open_cookie(&self, name: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        seal::open(&self.cookies, name.as_bytes(), sealed)
+    }
+
+    /// What the audit log is chained under.
+    pub(super) fn audit(&self) -> &AuditKey {
+        &self.audit
+    }
+
+    /// The name under which the answer to a write is kept. The key that came with the write may name somebody.
+    #[must_use]
+    pub fn receipt_name(&self, key: &str) -> String {
+        use base64::Engine as _;
+        let name = mac(&self.receipt_key, key.as_bytes());
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(name)
     }
 
     /// What the keys of tasks are sealed under.

@@ -66,7 +66,7 @@ impl ResponseKey {
 pub(super) fn write(folder: &Path, key: &ResponseKey, id: RecordingId, samples: &[i16]) -> io::Result<()> {
     let path = path_of(folder, id);
     let day = path.parent().unwrap_or(folder);
-    std::fs::create_dir_all(day)?;
+    crate::private::make_folder(day)?;
     let sealed = key.seal(id, &wav(samples)?)?;
     let mut file = tempfile_in(day, id)?;
     let written = file.1.write_all(&sealed).and_then(|()| file.1.sync_all());

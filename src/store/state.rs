@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{Row, SqliteConnection};
 
-use super::audit::Head;
+use super::audit::{AuditKey, Head};
 use super::groups::AllGroups;
 use super::project::CallRow;
 use super::tiles::{self, AllWaiting, QuestionKey, TileKey};
@@ -36,7 +36,7 @@ pub(super) struct State {
 
 /// Brings the sums up to date where the tables are newer than the facts, and reads what waits and how long the audit log
 /// is. The open calls are the caller's.
-pub(super) async fn load(conn: &mut SqliteConnection) -> Result<State, StoreError> {
+pub(super) async fn load(conn: &mut SqliteConnection, key: &AuditKey) -> Result<State, StoreError> {
     let mut sizes = tile_sizes(conn).await?;
     if sizes.0.is_empty() {
         set_tile_size(conn, 0, TILE).await?;
@@ -45,15 +45,23 @@ pub(super) async fn load(conn: &mut SqliteConnection) -> Result<State, StoreErro
     let due: Vec<String> =
         sqlx::query_scalar("SELECT why FROM rebuild_due").fetch_all(&mut *conn).await.map_err(read_error)?;
     if !due.is_empty() {
-        // The tables are newer than the facts.
-        tracing::warn!(
-            "This version counts otherwise ({}): all rows and sums are made anew from the journal, once, before calls are taken",
-            due.join(", ")
-        );
+        // The tables are newer than the facts, if there are any.
+        let facts: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM journal)")
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(read_error)?;
+        if facts {
+            tracing::warn!(
+                "This version counts otherwise ({}): all rows and sums are made anew from the journal, once, before calls are taken",
+                due.join(", ")
+            );
+        }
         let done = super::rebuild::rebuild_on(conn).await?;
-        tracing::info!("Sums were made anew from {} facts: {}", done.lines, due.join(", "));
+        if facts {
+            tracing::info!("Sums were made anew from {} facts: {}", done.lines, due.join(", "));
+        }
     }
-    let head = super::audit::head(conn).await?;
+    let head = super::audit::head(conn, key).await?;
     let mut state = State { sizes, head, ..State::default() };
     let rows = sqlx::query("SELECT * FROM tiles_waiting WHERE n > 0")
         .fetch_all(&mut *conn)

@@ -179,9 +179,22 @@ impl Views {
     /// # Errors
     /// [`StoreError::Exists`] rather than overwrite; [`StoreError::Write`].
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        if to.exists() {
-            return Err(StoreError::Exists { path: to.to_owned() });
+        match crate::private::new_file(to) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists { path: to.to_owned() });
+            }
+            Err(error) => return Err(StoreError::Folder { path: to.to_owned(), kind: error.kind() }),
         }
+        // SQLite writes into a file that is there as long as it is empty.
+        let copied = self.copy(to).await;
+        if copied.is_err() {
+            std::fs::remove_file(to).ok(); // The error that matters is the one before.
+        }
+        copied
+    }
+
+    async fn copy(&self, to: &Path) -> Result<(), StoreError> {
         let write = |e| StoreError::Write(Arc::new(e));
         let options = schema::read_options(&self.path).pragma("query_only", "OFF");
         let mut conn = options.connect().await.map_err(write)?;

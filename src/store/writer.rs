@@ -55,6 +55,8 @@ pub(super) struct Writer {
     pub(super) changes: watch::Sender<u64>,
     /// Counts the writes that add to weeks which are over.
     pub(super) past: Arc<AtomicU64>,
+    /// The end of the audit log, for those who keep it elsewhere.
+    pub(super) heads: watch::Sender<Head>,
     /// What facts to come build on.
     pub(super) state: State,
 }
@@ -106,7 +108,7 @@ impl Writer {
                     done.send(self.set_cell_min(answers).await).ok();
                 }
                 Job::Erase { step, done } => {
-                    let stepped = erase::run(&mut self.conn, &mut self.state, step).await;
+                    let stepped = erase::run(&mut self.conn, &mut self.state, &self.privacy, step).await;
                     self.past.fetch_add(1, Ordering::Relaxed); // Names in weeks that are over may be others now.
                     self.changed();
                     done.send(stepped).ok();
@@ -161,8 +163,11 @@ impl Writer {
         }
         staged.changes.extend(batches.iter().flat_map(|batch| &batch.changes).flat_map(Change::statements));
         let lines = std::mem::take(&mut staged.lines);
-        let (audit, head) = audit::chain(self.state.head.clone(), notes);
+        let (audit, head) = audit::chain(self.state.head.clone(), notes, self.privacy.audit());
         self.commit(&lines, &audit, &mut staged).await.map_err(sql::write_error)?;
+        if head != self.state.head {
+            self.heads.send_replace(head.clone());
+        }
         self.state.head = head;
         let open = open_week(Timestamp::now()).number();
         if staged.weekly.first_week().is_some_and(|week| week < open) {

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{Html, Response};
 
 use super::board::{self, Asked, BesideView, BoardView, ReasonsView, TableCell};
-use super::export;
+use super::export::{self, Form};
 use super::figures::Shown;
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui, encoded};
@@ -63,6 +63,7 @@ struct Agents {
     teams: Vec<Row>,
     pulled: bool,
     csv: String,
+    xlsx: String,
 }
 
 #[derive(Template)]
@@ -109,6 +110,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         teams: teams.collect(),
         pulled: view.rows.iter().any(|row| row.shrunk.is_some()),
         csv: ui.to("/agents.csv"),
+        xlsx: ui.to("/agents.xlsx"),
         tr,
     };
     Ok(Html(page.render()?))
@@ -116,6 +118,15 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
 
 /// `/agents.csv`: the table as a file.
 pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    file(ui, state, Form::Csv).await
+}
+
+/// `/agents.xlsx`: the same as a spreadsheet.
+pub(super) async fn xlsx(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    file(ui, state, Form::Xlsx).await
+}
+
+async fn file(ui: Ui, state: WebState, form: Form) -> Result<Response, Refusal> {
     let view = ui.seen(state.results().agents(&ui.viewer, ui.slice()).await)?;
     let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
     let row = |row: &crate::store::rules::AgentRow| {
@@ -125,7 +136,7 @@ pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Respons
     };
     let head = export::heads(&["agent", "team"], &figures);
     let rows = std::iter::once(head).chain(view.rows.iter().map(row)).collect();
-    export::file(&ui, &state, ("agents", ui.scope()), rows).await
+    export::file(&ui, &state, ("agents", ui.scope()), form, rows).await
 }
 
 /// `/agents/{agent}`.

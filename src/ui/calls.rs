@@ -3,19 +3,22 @@
 
 use askama::Template;
 use axum::Form;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::board::answer;
 use super::call::reason;
+use super::export;
 use super::filters::{Choice, Filters, Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui};
 use super::words::{Tongue, moment};
 use crate::domain::{CallId, Disposition, IdError, Origin, Period, Role, midnight_us};
 use crate::store::{CallFilter, CallSummary, Note};
-use crate::web::{WebState, cut, exports};
+use crate::web::exports::Columns;
+use crate::web::{self, WebState, cut, exports};
 
 /// Calls on a page.
 const PAGE: u32 = 200;
@@ -200,12 +203,15 @@ pub(super) async fn list(
         return Ok((StatusCode::BAD_REQUEST, page).into_response());
     };
     let results = state.results();
-    if why.form == "csv" {
+    if why.form == "csv" || why.form == "xlsx" {
         let filter = CallFilter { latest_first: false, after: None, ..asked.filter };
         let scope = ui.seen(results.calls_may_go(&ui.viewer, &filter, reason).await)?;
         let note = Note::of(&ui.viewer, "export", format!("calls {scope}"), reason.as_str());
         state.parts.store.note(note).await.map_err(|cause| ui.broken(&cause))?;
-        let file = exports::csv_file(&state.parts, filter, "calls.csv").await;
+        if why.form == "xlsx" {
+            return sheet(&ui, &state, filter).await;
+        }
+        let file = exports::csv_file(&state.parts, filter, "calls.csv", export::style(ui.tr)).await;
         return file.map_err(|cause| ui.broken(&cause));
     }
     let filter = CallFilter { limit: Some(PAGE + 1), ..asked.filter.clone() };
@@ -215,4 +221,14 @@ pub(super) async fn list(
     let next = last.map(|call| ui.with(&[("after", Some(call.id.to_string()))]));
     let found = Found { rows: calls.iter().map(|call| row(ui.tr, call)).collect(), next };
     Ok(listing(&ui, &asked, (&why.reason, None), Some(found))?.into_response())
+}
+
+/// All calls of a filter as a spreadsheet.
+async fn sheet(ui: &Ui, state: &WebState, filter: CallFilter) -> Result<Response, Refusal> {
+    let columns = Columns::of(&state.parts, &filter).await.map_err(|cause| ui.broken(&cause))?;
+    let rows = exports::pages(&state.parts, filter);
+    let file = web::write_sheet(columns, rows, state.parts.store.scratch().to_owned()).await;
+    let body = Body::from_stream(web::sheet_chunks(file.map_err(|cause| ui.broken(&cause))?));
+    let named = "attachment; filename=\"calls.xlsx\"";
+    Ok(([(header::CONTENT_TYPE, web::XLSX), (header::CONTENT_DISPOSITION, named)], body).into_response())
 }

@@ -39,24 +39,28 @@ mod words;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::web::{WebState, guard};
+use crate::web::{self, WebState, guard};
 
 /// Every page, for people who sign in.
 pub fn router(state: WebState) -> Router {
-    Router::new()
-        .route("/", get(frame::home))
+    let strangers = Router::new()
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/sign-in/once", get(sign_in::ask_once).post(sign_in::once))
         .route("/sign-in/oidc", get(sign_on::leave))
         .route(crate::web::CALLBACK, get(sign_on::back))
         .route("/sign-out", post(sign_in::sign_out))
+        .layer(axum::middleware::from_fn_with_state(web::STRANGERS_BODY_MAX, web::whole));
+    Router::new()
+        .route("/", get(frame::home))
         .route("/sign-out/everywhere", post(sign_in::sign_out_everywhere))
         .route("/overview", get(overview::page))
         .route("/overview/stream", get(overview::stream))
         .route("/goals", post(goals::set))
         .route("/agents", get(agents::list))
         .route("/agents.csv", get(agents::csv))
+        .route("/agents.xlsx", get(agents::xlsx))
         .route("/queues.csv", get(queues::csv))
+        .route("/queues.xlsx", get(queues::xlsx))
         .route("/agents/{agent}", get(agents::one))
         .route("/queues", get(queues::list))
         .route("/queues/{queue}", get(queues::one))
@@ -84,6 +88,8 @@ pub fn router(state: WebState) -> Router {
         .route("/policy", get(policy::page))
         .route("/audit", get(audit::page).post(audit::verify))
         .route("/assets/{*name}", get(assets::serve))
+        .layer(axum::middleware::from_fn_with_state(web::FORM_MAX, web::whole))
+        .merge(strangers)
         .fallback(frame::nowhere)
         .layer(axum::middleware::from_fn(words::remember))
         .layer(axum::middleware::from_fn_with_state(state.clone(), guard))

@@ -6,7 +6,7 @@ use axum::response::{Html, Response};
 
 use super::agents::{Detail, Row, heads};
 use super::board::{self, Asked, BoardView};
-use super::export;
+use super::export::{self, Form};
 use super::filters::{Origins, Surveys};
 use super::frame::{Answer, Frame, Refusal, Ui, encoded};
 use super::goals::Goals;
@@ -23,6 +23,7 @@ struct Queues {
     heads: Vec<String>,
     rows: Vec<Row>,
     csv: String,
+    xlsx: String,
 }
 
 /// `/queues`.
@@ -46,6 +47,7 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
         heads: heads(tr, &figures),
         rows: view.rows.iter().map(row).collect(),
         csv: ui.to("/queues.csv"),
+        xlsx: ui.to("/queues.xlsx"),
         tr,
     };
     Ok(Html(page.render()?))
@@ -53,6 +55,15 @@ pub(super) async fn list(ui: Ui, State(state): State<WebState>) -> Answer {
 
 /// `/queues.csv`: the table as a file.
 pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    file(ui, state, Form::Csv).await
+}
+
+/// `/queues.xlsx`: the same as a spreadsheet.
+pub(super) async fn xlsx(ui: Ui, State(state): State<WebState>) -> Result<Response, Refusal> {
+    file(ui, state, Form::Xlsx).await
+}
+
+async fn file(ui: Ui, state: WebState, form: Form) -> Result<Response, Refusal> {
     let view = ui.seen(state.results().queues(&ui.viewer, ui.slice()).await)?;
     let figures = board::headlines(view.rows.iter().map(|row| row.board.scores.as_slice()));
     let row = |row: &crate::store::rules::QueueRow| {
@@ -65,7 +76,7 @@ pub(super) async fn csv(ui: Ui, State(state): State<WebState>) -> Result<Respons
     };
     let head = export::heads(&["queue"], &figures);
     let rows = std::iter::once(head).chain(view.rows.iter().map(row)).collect();
-    export::file(&ui, &state, ("queues", ui.scope()), rows).await
+    export::file(&ui, &state, ("queues", ui.scope()), form, rows).await
 }
 
 /// `/queues/{queue}`.

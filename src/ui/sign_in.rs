@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
@@ -14,8 +14,11 @@ use tracing::{error, info};
 
 use super::frame::{self, Frame};
 use super::words::Tongue;
-use crate::access::AccessError;
+use crate::access::{AccessError, Asker, Lane, UserName};
 use crate::web::{self, SignedIn, Source, WebState, local_path};
+
+/// After how many seconds it is worth another try when too many strangers sign in at once.
+const BUSY_FOR: u64 = 5;
 
 /// What the form sends.
 #[derive(Deserialize)]
@@ -106,28 +109,62 @@ pub(super) async fn sign_in(
     Form(given): Form<Given>,
 ) -> Response {
     let tr = Tongue::asked(None, &headers);
+    // Nothing is kept of what cannot be a name, no work is done for it, and no line of the log is written.
+    let Ok(name) = given.name.parse::<UserName>() else { return wrong(&state, tr, given) };
+    let device = web::device_of(&state, &jar, &name);
+    let (asker, lane) = match device {
+        Some(device) => (Asker::Device(device), Lane::Known),
+        None => (Asker::Stranger(source), Lane::Stranger),
+    };
     let guesses = || state.guesses.lock().unwrap_or_else(PoisonError::into_inner);
     let now = tokio::time::Instant::now().into_std();
-    let wait = guesses().try_one(&given.name, source, now);
+    let wait = guesses().try_one(&name, asker, now);
     if let Some(wait) = wait {
         let seconds = wait.as_secs() + 1;
-        let fault = tr.x("sign-in-wait", seconds);
-        let page = page(&state, tr, StatusCode::TOO_MANY_REQUESTS, given.next, given.name, Some(fault));
-        return ([("retry-after", seconds.to_string())], page).into_response();
+        return later(
+            &state,
+            StatusCode::TOO_MANY_REQUESTS,
+            seconds,
+            tr.x("sign-in-wait", seconds),
+            tr,
+            given,
+        );
     }
-    match state.access.user(&given.name, given.password).await {
+    match state.access.user(&name, given.password.clone(), lane).await {
         Ok(Some(user)) => {
-            guesses().right(&given.name, source);
+            guesses().right(&name, asker);
             let next = if local_path(&given.next) { given.next } else { "/".to_owned() };
-            begin(&state, jar, &user.viewer, &next).await
+            let response = begin(&state, jar.clone(), &user.viewer, &next).await;
+            web::remember_device(&state, &jar, &user.name, response)
         }
         Ok(None) => {
             info!(%source, "A sign-in was refused");
-            let fault = tr.t("sign-in-wrong");
-            page(&state, tr, StatusCode::UNAUTHORIZED, given.next, given.name, Some(fault))
+            wrong(&state, tr, given)
+        }
+        Err(AccessError::Busy) => {
+            guesses().right(&name, asker); // Nobody has looked at the password.
+            later(&state, StatusCode::SERVICE_UNAVAILABLE, BUSY_FOR, tr.t("sign-in-busy"), tr, given)
         }
         Err(cause) => failed(&cause),
     }
+}
+
+/// The same answer to a wrong name and a wrong password.
+fn wrong(state: &WebState, tr: Tongue, given: Given) -> Response {
+    let fault = tr.t("sign-in-wrong");
+    page(state, tr, StatusCode::UNAUTHORIZED, given.next, given.name, Some(fault))
+}
+
+fn later(
+    state: &WebState,
+    status: StatusCode,
+    seconds: u64,
+    fault: String,
+    tr: Tongue,
+    given: Given,
+) -> Response {
+    let page = page(state, tr, status, given.next, given.name, Some(fault));
+    ([(header::RETRY_AFTER, seconds.to_string())], page).into_response()
 }
 
 /// Puts it on record, and begins a session in the place of the one that there may be.
@@ -172,7 +209,10 @@ pub(super) async fn once(
     Form(link): Form<Link>,
 ) -> Response {
     match state.access.use_link(&link.token).await {
-        Ok(Some(user)) => begin(&state, jar, &user.viewer, "/").await,
+        Ok(Some(user)) => {
+            let response = begin(&state, jar.clone(), &user.viewer, "/").await;
+            web::remember_device(&state, &jar, &user.name, response)
+        }
         Ok(None) => {
             let tr = Tongue::asked(None, &headers);
             let fault = Some(tr.t("link-over"));

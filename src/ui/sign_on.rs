@@ -4,16 +4,19 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
-use axum_extra::extract::cookie::{Cookie, SameSite};
 use serde::Deserialize;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::sign_in::{self, Wish};
 use super::words::Tongue;
-use crate::web::{CALLBACK, SignOnError, WebState, local_path};
+use crate::web::{PENDING_FOR, Pending, Sealed, SignOnError, WebState, local_path};
 
-/// The cookie that ties a sign-in under way to one browser.
-const COOKIE: &str = "aftercall-sign-on";
+/// The cookie that ties a sign-in under way to one browser, with all that is known of it.
+const COOKIE: Sealed = Sealed { name: "aftercall-sign-on", good_for: PENDING_FOR };
+/// Longest page, in characters, to which somebody is sent back. Browsers keep only short cookies.
+const NEXT_MAX: usize = 1000;
+/// Longest code of an error, in characters, that is logged.
+const ERROR_MAX: usize = 60;
 
 /// What the provider sends along.
 #[derive(Deserialize)]
@@ -34,9 +37,13 @@ pub(super) async fn leave(
     Query(wish): Query<Wish>,
 ) -> Response {
     let Some(sign_on) = state.sign_on.clone() else { return StatusCode::NOT_FOUND.into_response() };
-    let next = if local_path(&wish.next) { wish.next } else { "/".to_owned() };
+    let known = local_path(&wish.next) && wish.next.len() <= NEXT_MAX;
+    let next = if known { wish.next } else { "/".to_owned() };
     match sign_on.begin(next).await {
-        Ok((url, secret)) => (jar.add(cookie(&state, secret)), Redirect::to(&url)).into_response(),
+        Ok((url, pending)) => match COOKIE.holding(&state, pending) {
+            Ok(cookie) => (jar.add(cookie), Redirect::to(&url)).into_response(),
+            Err(cause) => sign_in::failed(&cause),
+        },
         Err(cause) => refused(&state, &headers, &cause),
     }
 }
@@ -50,26 +57,25 @@ pub(super) async fn back(
 ) -> Response {
     let Some(sign_on) = state.sign_on.clone() else { return StatusCode::NOT_FOUND.into_response() };
     // Nobody is signed in by a link that another browser brought back.
-    let own = jar.get(COOKIE).is_some_and(|cookie| !back.state.is_empty() && cookie.value() == back.state);
-    let jar = jar.remove(cookie(&state, String::new()));
-    let known = match back.error {
-        _ if !own => Err(SignOnError::Unknown),
+    let pending: Option<Pending> = COOKIE.of(&state, &jar);
+    let pending = pending.filter(|pending| pending.state == back.state);
+    let jar = jar.remove(COOKIE.gone(&state));
+    let known = match (pending, back.error) {
+        (None, _) => Err(SignOnError::Unknown),
         // A code of RFC 6749 §4.1.2.1, if it comes from the provider; anybody can write anything there.
-        Some(code) => {
-            Err(SignOnError::Refused(code.chars().filter(|c| c.is_ascii_lowercase() || *c == '_').collect()))
+        (Some(_), Some(code)) => {
+            let code = code.chars().filter(|c| c.is_ascii_lowercase() || *c == '_').take(ERROR_MAX);
+            Err(SignOnError::Refused(code.collect()))
         }
-        None => sign_on.finish(&back.state, back.code).await,
+        (Some(pending), None) => sign_on.finish(pending, back.code).await,
     };
     let (person, next) = match known {
         Ok(known) => known,
-        Err(cause) => return refused(&state, &headers, &cause),
+        Err(cause) => return (jar, refused(&state, &headers, &cause)).into_response(),
     };
     match state.access.known(&person).await {
         Ok(Some(user)) => sign_in::begin(&state, jar, &user.viewer, &next).await,
-        Ok(None) => {
-            info!("A sign-in by single sign-on was refused: the user is disabled");
-            refused(&state, &headers, &SignOnError::NoRole)
-        }
+        Ok(None) => (jar, refused(&state, &headers, &SignOnError::Disabled)).into_response(),
         Err(cause) => sign_in::failed(&cause),
     }
 }
@@ -77,9 +83,13 @@ pub(super) async fn back(
 /// The page to sign in on, with what went wrong.
 fn refused(state: &WebState, headers: &HeaderMap, cause: &SignOnError) -> Response {
     let (fault, status) = match cause {
-        SignOnError::NoRole | SignOnError::NoAgent | SignOnError::Name => {
-            ("sign-on-no-role", StatusCode::FORBIDDEN)
-        }
+        SignOnError::NoRole { .. }
+        | SignOnError::NoGroups { .. }
+        | SignOnError::OddGroups { .. }
+        | SignOnError::TooManyGroups
+        | SignOnError::Disabled
+        | SignOnError::NoAgent
+        | SignOnError::Name => ("sign-on-no-role", StatusCode::FORBIDDEN),
         SignOnError::Provider(_) | SignOnError::Secret(_) | SignOnError::Config(_) => {
             ("sign-on-away", StatusCode::BAD_GATEWAY)
         }
@@ -88,13 +98,4 @@ fn refused(state: &WebState, headers: &HeaderMap, cause: &SignOnError) -> Respon
     warn!(status = status.as_u16(), "Single sign-on failed: {cause}");
     let tr = Tongue::asked(None, headers);
     sign_in::page(state, tr, status, String::new(), String::new(), Some(tr.t(fault)))
-}
-
-fn cookie(state: &WebState, secret: String) -> Cookie<'static> {
-    Cookie::build((COOKIE, secret))
-        .http_only(true)
-        .secure(state.parts.live.load().config.web.is_secure())
-        .same_site(SameSite::Lax) // Strict would not come back from the provider's site.
-        .path(CALLBACK)
-        .build()
 }

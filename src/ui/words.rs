@@ -121,6 +121,11 @@ impl Tongue {
         text
     }
 
+    /// Whether decimals are parted by a comma.
+    pub(super) fn has_decimal_comma(self) -> bool {
+        self == Self::Dutch
+    }
+
     /// A number with so many decimals.
     pub(super) fn number(self, value: f64, decimals: usize) -> String {
         let text = format!("{value:.decimals$}");

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::csv;
+use super::csv::{self, Style};
 use crate::call::Shared;
 use crate::dialogue::Form;
 use crate::domain::{AnswerValue, QuestionKind};
@@ -30,7 +30,7 @@ pub const CHUNKS_MAX: usize = 4;
 pub type Pages = mpsc::Receiver<Result<Vec<Response>, StoreError>>;
 
 /// One cell, as what it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// Nothing.
     Empty,
@@ -38,6 +38,8 @@ pub enum Cell {
     Text(String),
     /// A number.
     Number(i64),
+    /// A number with two places behind the point.
+    Decimal(f64),
     /// Yes (`true`) or no.
     Truth(bool),
     /// A time, in microseconds since 1970 UTC.
@@ -119,11 +121,13 @@ impl From<&AnswerValue> for Cell {
 
 impl Cell {
     /// As a cell of a CSV file.
-    fn plain(self) -> String {
+    #[must_use]
+    pub fn plain(self) -> String {
         match self {
             Self::Empty => String::new(),
             Self::Text(text) => csv::guard(&text),
             Self::Number(number) => number.to_string(),
+            Self::Decimal(number) => format!("{number:.2}"),
             Self::Truth(truth) => truth.to_string(),
             Self::Time(us) => {
                 Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| at.to_string())
@@ -177,11 +181,16 @@ async fn read(
 ///
 /// # Errors
 /// [`StoreError::Read`].
-pub async fn csv_file(parts: &Shared, filter: CallFilter, name: &str) -> Result<Reply, StoreError> {
+pub async fn csv_file(
+    parts: &Shared,
+    filter: CallFilter,
+    name: &str,
+    style: Style,
+) -> Result<Reply, StoreError> {
     let columns = Columns::of(parts, &filter).await?;
-    let head = csv::lines([columns.names().collect::<Vec<_>>()]);
+    let head = style.lines([columns.names().collect::<Vec<_>>()]).map(|names| [style.head(), names].concat());
     let rows = move |page: Vec<Response>| {
-        csv::lines(page.iter().map(|response| columns.cells(response).map(Cell::plain).collect::<Vec<_>>()))
+        style.lines(page.iter().map(|response| columns.cells(response).map(Cell::plain).collect::<Vec<_>>()))
     };
     let head = tokio_stream::once(head.map_err(axum::BoxError::from));
     Ok(text(head, pages(parts, filter), rows, "text/csv; charset=utf-8", name))

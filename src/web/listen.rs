@@ -1,26 +1,33 @@
-//! The listener: how many connections there may be at once, how long a client may take, and TLS.
+//! The listener: how many connections there may be at once, in all and of one client, how long a client may take, and TLS.
+
+mod idle;
+mod places;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower_http::add_extension::AddExtension;
 use tracing::{info, warn};
+
+use places::Places;
 
 use crate::config::{TlsConfig, WebConfig};
 
 /// How long a client may take for a TLS handshake, and for its first request after that.
 const FIRST_REQUEST_MAX: Duration = Duration::from_secs(10);
+/// How long a client may take between two requests, the head of the second included.
+const BETWEEN_REQUESTS_MAX: Duration = Duration::from_secs(20);
+/// Longest head of a request, in bytes.
+const HEAD_MAX: usize = 32 * 1024;
+/// Requests of one HTTP/2 connection at once.
+const STREAMS_MAX: u32 = 32;
 /// How often the certificate's files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A bound address.
-pub(super) struct Listener {
+pub struct Listener {
     socket: std::net::TcpListener,
     places: Places,
     tls: Option<(TlsConfig, RustlsConfig)>,
@@ -35,17 +42,40 @@ impl Listener {
         };
         let socket = std::net::TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, places: Places(Arc::new(Semaphore::new(web.connections_max))), tls })
+        Ok(Self { socket, places: Places::new(web), tls })
     }
 
-    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+    /// Binds it for so many connections at most, without TLS.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn plain(address: SocketAddr, connections_max: usize) -> io::Result<Self> {
+        let socket = std::net::TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, places: Places::of(connections_max, connections_max), tls: None })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
     /// Serves for as long as it is waited for.
-    pub(super) async fn serve(self, router: Router) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn serve(self, router: Router) -> io::Result<()> {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum_server::from_tcp(self.socket)?.first_request_timeout(FIRST_REQUEST_MAX);
+        let mut server = axum_server::from_tcp(self.socket)?.first_request_timeout(FIRST_REQUEST_MAX);
+        server.http_builder().http1().header_read_timeout(BETWEEN_REQUESTS_MAX).max_buf_size(HEAD_MAX);
+        server
+            .http_builder()
+            .http2()
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(u32::try_from(HEAD_MAX).unwrap_or(u32::MAX));
         match self.tls {
             None => server.acceptor(self.places).serve(service).await,
             Some((files, config)) => {
@@ -89,22 +119,5 @@ async fn follow(files: &TlsConfig, config: &RustlsConfig) {
             }
             Err(error) => warn!("[web.tls] The old certificate stays in use: {error}"),
         }
-    }
-}
-
-/// Room for connections: one that finds none is closed, so that the web side cannot use up what calls need.
-#[derive(Clone, Debug)]
-struct Places(Arc<Semaphore>);
-
-impl<I, S> Accept<I, S> for Places {
-    type Stream = I;
-    type Service = AddExtension<S, Arc<OwnedSemaphorePermit>>;
-    type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        let place = Arc::clone(&self.0).try_acquire_owned();
-        let place = place.map_err(|_| io::Error::other("too many connections"));
-        // The connection's service holds the place for as long as there is a connection.
-        std::future::ready(place.map(|place| (stream, AddExtension::new(service, Arc::new(place)))))
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! What anybody may see is decided below, in the store, by the type of the view; here it is only found out who asks.
 
+mod bodies;
 pub mod csv;
+mod device;
 pub mod exports;
 mod fragments;
 mod listen;
@@ -10,8 +12,10 @@ mod oidc;
 mod pace;
 mod paging;
 mod reasons;
+mod sealed;
 mod session;
 mod vigil;
+mod xlsx;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,13 +26,17 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use bodies::{BODY_TIME_MAX, FORM_MAX, STRANGERS_BODY_MAX, whole};
+pub use device::{device_of, remember_device};
 pub use fragments::{Fragments, news};
-use listen::Listener;
-pub use oidc::{CALLBACK, SignOnError, SingleSignOn};
+pub use listen::Listener;
+pub use oidc::{CALLBACK, PENDING_FOR, Pending, SignOnError, SingleSignOn};
 pub use paging::cut;
 pub use reasons::Reasons;
-pub use session::{Pass, SignedIn, Source, begin, end, guard, local_address, local_path};
+pub use sealed::Sealed;
+pub use session::{Pass, SignedIn, Source, begin, client_of, end, guard, local_address, local_path};
 pub use vigil::guarded;
+pub use xlsx::{SheetError, XLSX, sheet_chunks, small_sheet, write_sheet};
 
 use crate::access::{Access, Guesses, SessionRules};
 use crate::call::Shared;

@@ -1,7 +1,7 @@
 //! Single sign-on: OpenID Connect Core 1.0, authorization code flow (§3.1) with PKCE (RFC 7636).
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+mod claims;
+
 use std::time::Duration;
 
 use openidconnect::core::{
@@ -13,24 +13,26 @@ use openidconnect::{
     AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
     EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
-    TokenResponse as _, UserInfoClaims,
+    TokenResponse as _, UserInfoClaims, UserInfoError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
+use tracing::info;
 
-use crate::access::{Person, UserName};
-use crate::config::{GroupRole, OidcConfig, WebConfig};
-use crate::domain::{Role, TeamId};
+use claims::{object, person};
+
+use crate::access::Person;
+use crate::config::{OidcConfig, WebConfig};
 
 /// The way back from the provider.
 pub const CALLBACK: &str = "/sign-in/oidc/callback";
 /// How long somebody may take at the provider.
-const PENDING_FOR: Duration = Duration::from_secs(600);
-/// Sign-ins that may be under way at once; the oldest makes room.
-const PENDING_MAX: usize = 1_000;
+pub const PENDING_FOR: Duration = Duration::from_secs(600);
 /// How long what the provider says of itself is believed; its keys may change.
 const PROVIDER_FOR: Duration = Duration::from_secs(3600);
+/// How long a provider that could not be reached is left alone: nobody makes us ask it without end.
+const AWAY_FOR: Duration = Duration::from_secs(5);
 /// How long the provider may take for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
@@ -50,8 +52,20 @@ pub enum SignOnError {
     Refused(String),
     #[error("the provider names nobody that a user could be called after")]
     Name,
-    #[error("none of the groups has a role here")]
-    NoRole,
+    #[error("none of the {groups} groups in the claim {claim:?} has a role in [web.oidc] roles")]
+    NoRole { claim: String, groups: usize },
+    #[error(
+        "the provider sends no claim {claim:?}: let it send one, or name another as [web.oidc] groups_claim (a path such as realm_access.roles too)"
+    )]
+    NoGroups { claim: String },
+    #[error("the claim {claim:?} is neither a text nor a list of texts, so no group is known")]
+    OddGroups { claim: String },
+    #[error(
+        "the provider left out the groups, because they are too many for a token (_claim_names or hasgroups): let it send only the groups that are assigned to this application, or give app roles and set groups_claim = \"roles\""
+    )]
+    TooManyGroups,
+    #[error("the user is disabled here")]
+    Disabled,
     #[error("the provider names no agent")]
     NoAgent,
 }
@@ -93,24 +107,24 @@ type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
-/// Somebody who has been sent to the provider.
-#[derive(Debug)]
-struct Pending {
-    verifier: PkceCodeVerifier,
-    nonce: Nonce,
+/// Somebody who has been sent to the provider. Their browser keeps it, sealed: strangers who only begin use up nothing.
+#[derive(Deserialize, Serialize)]
+pub struct Pending {
+    /// What the provider has to send back.
+    pub state: String,
+    nonce: String,
+    verifier: String,
     next: String,
-    since: Instant,
 }
 
-/// The provider, and who is on the way to it.
+/// The provider.
 #[derive(Debug)]
 pub struct SingleSignOn {
     config: OidcConfig,
     secret: Option<ClientSecret>,
     back_to: RedirectUrl,
     http: openidconnect::reqwest::Client,
-    provider: tokio::sync::Mutex<Option<(Instant, CoreProviderMetadata)>>,
-    pending: Mutex<HashMap<String, Pending>>,
+    provider: tokio::sync::Mutex<Option<(Instant, Result<CoreProviderMetadata, String>)>>,
 }
 
 impl SingleSignOn {
@@ -138,15 +152,14 @@ impl SingleSignOn {
             http: http.map_err(|e| SignOnError::Config(e.to_string()))?,
             config: config.clone(),
             provider: tokio::sync::Mutex::default(),
-            pending: Mutex::default(),
         }))
     }
 
-    /// Where to send somebody who wants to sign in, and the state that their browser has to bring back.
+    /// Where to send somebody who wants to sign in, and what their browser has to bring back.
     ///
     /// # Errors
     /// [`SignOnError::Provider`], [`SignOnError::Config`].
-    pub async fn begin(&self, next: String) -> Result<(String, String), SignOnError> {
+    pub async fn begin(&self, next: String) -> Result<(String, Pending), SignOnError> {
         let client = self.client().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = client.authorize_url(
@@ -158,44 +171,47 @@ impl SingleSignOn {
             request = request.add_scope(Scope::new(scope.clone()));
         }
         let (url, state, nonce) = request.set_pkce_challenge(challenge).url();
-        let pending = Pending { verifier, nonce, next, since: Instant::now() };
-        let mut all = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, pending| pending.since.elapsed() < PENDING_FOR);
-        if all.len() >= PENDING_MAX
-            && let Some(oldest) =
-                all.iter().min_by_key(|(_, pending)| pending.since).map(|(key, _)| key.clone())
-        {
-            all.remove(&oldest);
-        }
-        all.insert(state.secret().clone(), pending);
-        Ok((url.to_string(), state.secret().clone()))
+        let pending = Pending {
+            state: state.secret().clone(),
+            nonce: nonce.secret().clone(),
+            verifier: verifier.secret().clone(),
+            next,
+        };
+        Ok((url.to_string(), pending))
     }
 
     /// Who came back, and where they wanted to go.
     ///
     /// # Errors
     /// [`SignOnError`].
-    pub async fn finish(&self, state: &str, code: String) -> Result<(Person, String), SignOnError> {
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(state);
-        let pending = pending.filter(|pending| pending.since.elapsed() < PENDING_FOR);
-        let pending = pending.ok_or(SignOnError::Unknown)?;
+    pub async fn finish(&self, pending: Pending, code: String) -> Result<(Person, String), SignOnError> {
         let client = self.client().await?;
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|e| SignOnError::Provider(e.to_string()))?
-            .set_pkce_verifier(pending.verifier);
-        let tokens =
-            request.request_async(&self.http).await.map_err(|e| SignOnError::Refused(e.to_string()))?;
+            .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier));
+        let tokens = request.request_async(&self.http).await.map_err(|e| SignOnError::Refused(whole(&e)))?;
         let token = tokens.id_token().ok_or_else(|| SignOnError::Refused("there is no ID token".into()))?;
         let claims = token
-            .claims(&client.id_token_verifier(), &pending.nonce)
+            .claims(&client.id_token_verifier(), &Nonce::new(pending.nonce))
             .map_err(|e| SignOnError::Refused(e.to_string()))?;
         let mut known = object(claims);
         if let Ok(request) = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone())) {
-            // Many providers put into the ID token only who it is, and tell the rest here.
+            // Many providers put into the ID token only who it is, and tell the rest here. Where the ID token says all, a
+            // provider that tells nothing here keeps nobody out.
             let told: Result<UserInfoClaims<Others, CoreGenderClaim>, _> =
                 request.request_async(&self.http).await;
-            known.extend(object(&told.map_err(|e| SignOnError::Provider(e.to_string()))?));
+            match told {
+                Ok(told) => known.extend(object(&told)),
+                // Of somebody else, or with a wrong signature: no answer of the provider's.
+                Err(UserInfoError::ClaimsVerification(e)) => return Err(SignOnError::Refused(whole(&e))),
+                Err(UserInfoError::Response(status, ..)) => {
+                    info!("User-info is not to be had, so the ID token alone counts: {status}");
+                }
+                Err(cause) => {
+                    info!("User-info is not to be had, so the ID token alone counts: {}", whole(&cause))
+                }
+            }
         }
         let subject = format!("{} {}", claims.issuer().as_str(), claims.subject().as_str());
         Ok((person(&self.config, subject, &known)?, pending.next))
@@ -203,118 +219,26 @@ impl SingleSignOn {
 
     async fn client(&self) -> Result<Client, SignOnError> {
         let mut provider = self.provider.lock().await;
-        let old = provider.as_ref().is_none_or(|(since, _)| since.elapsed() > PROVIDER_FOR);
-        if old {
+        let fresh = provider.as_ref().is_some_and(|(since, said)| {
+            since.elapsed() < if said.is_ok() { PROVIDER_FOR } else { AWAY_FOR }
+        });
+        if !fresh {
             let issuer = IssuerUrl::new(self.config.issuer.clone());
             let issuer = issuer.map_err(|e| SignOnError::Config(format!("issuer: {e}")))?;
             let asked = CoreProviderMetadata::discover_async(issuer, &self.http).await;
-            let metadata = asked.map_err(|e| SignOnError::Provider(e.to_string()))?;
-            *provider = Some((Instant::now(), metadata));
+            *provider = Some((Instant::now(), asked.map_err(|e| whole(&e))));
         }
-        let metadata = provider.as_ref().map(|(_, metadata)| metadata.clone());
-        let metadata = metadata.ok_or_else(|| SignOnError::Provider("it said nothing".into()))?;
+        let said = provider.as_ref().map(|(_, said)| said.clone());
+        let said = said.unwrap_or_else(|| Err("it said nothing".into()));
+        let metadata = said.map_err(SignOnError::Provider)?;
         let id = ClientId::new(self.config.client_id.clone());
         let client = Client::from_provider_metadata(metadata, id, self.secret.clone());
         Ok(client.set_redirect_uri(self.back_to.clone()))
     }
 }
 
-fn object(claims: &impl Serialize) -> Map<String, Value> {
-    match serde_json::to_value(claims) {
-        Ok(Value::Object(map)) => map,
-        _ => Map::new(),
-    }
-}
-
-/// Who the claims say somebody is here.
-fn person(config: &OidcConfig, subject: String, claims: &Map<String, Value>) -> Result<Person, SignOnError> {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let names = [config.name_claim.as_str(), "preferred_username", "email", "sub"];
-    let name = names.into_iter().filter_map(text).find_map(|name| name.parse::<UserName>().ok());
-    let groups: Vec<&str> = match claims.get(&config.groups_claim) {
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-        Some(Value::String(one)) => vec![one],
-        _ => Vec::new(),
-    };
-    let mut fitting = config.roles.iter().filter(|role| groups.contains(&role.group.as_str())).peekable();
-    let role = fitting.peek().ok_or(SignOnError::NoRole)?.role;
-    // Who is in several groups of that role sees the teams of all of them; one without teams is for all teams.
-    let fitting: Vec<&GroupRole> = fitting.filter(|other| other.role == role).collect();
-    let mut teams: Vec<TeamId> = Vec::new();
-    if fitting.iter().all(|group| !group.teams.is_empty()) {
-        for team in fitting.iter().flat_map(|group| &group.teams) {
-            if !teams.contains(team) {
-                teams.push(team.clone());
-            }
-        }
-    }
-    let agent = text(&config.agent_claim).and_then(|agent| agent.parse().ok());
-    let agent = match role {
-        Role::Agent => Some(agent.ok_or(SignOnError::NoAgent)?),
-        Role::Supervisor | Role::Quality | Role::Admin => None,
-    };
-    let name = name.ok_or(SignOnError::Name)?;
-    Ok(Person { subject, name, role, agent, teams })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn config() -> OidcConfig {
-        toml::from_str(
-            r#"
-            issuer = "https://login.example.com"
-            client_id = "aftercall"
-            roles = [
-                { group = "leads", role = "supervisor", teams = ["north"] },
-                { group = "leads-south", role = "supervisor", teams = ["south", "north"] },
-                { group = "heads", role = "supervisor" },
-                { group = "agents", role = "agent" },
-            ]
-            "#,
-        )
-        .unwrap()
-    }
-
-    fn of(claims: Value) -> Result<Person, SignOnError> {
-        let Value::Object(claims) = claims else { panic!("an object") };
-        person(&config(), "https://login.example.com 7".into(), &claims)
-    }
-
-    #[test]
-    fn the_first_group_that_is_known_gives_the_role() {
-        let lead = of(json!({"preferred_username": "anna", "groups": ["x", "agents", "leads"]})).unwrap();
-        assert_eq!((lead.role, lead.teams.len(), lead.agent), (Role::Supervisor, 1, None));
-        assert_eq!(lead.name.to_string(), "anna");
-        let one =
-            of(json!({"email": "ben@example.com", "groups": "agents", "agent_id": "agent-07"})).unwrap();
-        assert_eq!((one.role, one.agent), (Role::Agent, "agent-07".parse().ok()));
-        assert_eq!(
-            one.name.to_string(),
-            "ben@example.com",
-            "a name that is missing gives way to the next best"
-        );
-    }
-
-    #[test]
-    fn teams_of_several_groups_are_joined() {
-        let teams = |groups: &[&str]| {
-            let lead = of(json!({"sub": "7", "groups": groups})).unwrap();
-            lead.teams.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(teams(&["leads-south", "leads"]), ["north", "south"]);
-        assert_eq!(teams(&["leads", "agents"]), ["north"]);
-        assert_eq!(teams(&["leads", "heads"]), [""; 0], "all teams");
-    }
-
-    #[test]
-    fn who_has_no_role_stays_out() {
-        assert!(matches!(of(json!({"sub": "7", "groups": ["others"]})), Err(SignOnError::NoRole)));
-        assert!(matches!(of(json!({"sub": "7"})), Err(SignOnError::NoRole)));
-        assert!(matches!(of(json!({"sub": "7", "groups": ["agents"]})), Err(SignOnError::NoAgent)));
-        assert!(matches!(of(json!({"groups": ["leads"]})), Err(SignOnError::Name)));
-    }
+/// A fault with its causes: what is at its bottom tells most.
+fn whole(fault: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(fault.source(), |cause| cause.source());
+    causes.fold(fault.to_string(), |text, cause| format!("{text}: {cause}"))
 }

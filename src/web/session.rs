@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -9,15 +10,19 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
-use axum_extra::extract::cookie::{Cookie, SameSite};
+use axum_extra::extract::cookie::Cookie;
 
 use super::WebState;
+use super::sealed::{cookie_name, own_cookie};
 use crate::access::AccessError;
 use crate::domain::{UserId, Viewer};
 
 /// What a page may load and do: what comes from here, and nothing written into it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The cookie that names a session.
+const COOKIE: &str = "aftercall";
 
 /// What a session is known by, to ask later whether it still holds.
 #[derive(Clone)]
@@ -59,7 +64,7 @@ impl FromRequestParts<WebState> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Response> {
         let jar = CookieJar::from_headers(&parts.headers);
-        if let Some(cookie) = jar.get(cookie_name(state)) {
+        if let Some(cookie) = jar.get(&cookie_name(state, COOKIE)) {
             match state.access.session(cookie.value(), state.session_rules()).await {
                 Ok(Some(user)) => {
                     let pass = Pass(cookie.value().to_owned());
@@ -84,7 +89,7 @@ impl FromRequestParts<WebState> for SignedIn {
     }
 }
 
-/// Where a request comes from; a proxy's word is taken only where the configuration says so.
+/// Where a request comes from, as [`client_of`] has it; a proxy's word is taken only where the configuration says so.
 #[derive(Clone, Copy, Debug)]
 pub struct Source(pub IpAddr);
 
@@ -92,14 +97,37 @@ impl FromRequestParts<WebState> for Source {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, StatusCode> {
+        static TOLD: Once = Once::new();
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let told = || {
-            let header = parts.headers.get_all("x-forwarded-for").into_iter().next_back()?;
-            header.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+        let header = parts.headers.get_all("x-forwarded-for").into_iter().next_back();
+        let source = if state.parts.live.load().config.web.forwarded {
+            header.and_then(|header| forwarded_for(header.to_str().ok()?)).or(peer)
+        } else {
+            if header.is_some() {
+                TOLD.call_once(|| tracing::warn!("A request came with X-Forwarded-For, which [web] forwarded does not let count. If a proxy stands in front, set forwarded = true: until then all who come through it count as one address, and one of them who guesses passwords makes the others wait"));
+            }
+            peer
         };
-        let forwarded = state.parts.live.load().config.web.forwarded;
-        let source = if forwarded { told().or(peer) } else { peer };
-        source.map(Self).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+        source.map(|address| Self(client_of(address))).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The address that the nearest proxy wrote: the last one. Some proxies write the port too.
+fn forwarded_for(header: &str) -> Option<IpAddr> {
+    let last = header.rsplit(',').next()?.trim();
+    last.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// What counts as one client: an IPv4 address, or a network of IPv6 (/64), which is what one subscriber has.
+#[must_use]
+pub fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & (u128::MAX << 64);
+            // Loopback is no network of strangers.
+            IpAddr::from(if address.is_loopback() { address } else { network.into() })
+        }
+        address => address,
     }
 }
 
@@ -117,24 +145,14 @@ pub async fn begin(state: &WebState, jar: CookieJar, user: UserId) -> Result<Coo
 /// # Errors
 /// The database's.
 pub async fn end(state: &WebState, jar: CookieJar) -> Result<CookieJar, AccessError> {
-    if let Some(cookie) = jar.get(cookie_name(state)) {
+    if let Some(cookie) = jar.get(&cookie_name(state, COOKIE)) {
         state.access.end_session(cookie.value()).await?;
     }
     Ok(jar.remove(cookie(state, String::new())))
 }
 
-/// A cookie of this prefix is taken by browsers only over TLS, so it has another name where there is none.
-fn cookie_name(state: &WebState) -> &'static str {
-    if state.parts.live.load().config.web.is_secure() { "__Host-aftercall" } else { "aftercall" }
-}
-
 fn cookie(state: &WebState, secret: String) -> Cookie<'static> {
-    Cookie::build((cookie_name(state), secret))
-        .http_only(true)
-        .secure(state.parts.live.load().config.web.is_secure())
-        .same_site(SameSite::Lax)
-        .path("/")
-        .build()
+    own_cookie(state, COOKIE, secret)
 }
 
 /// Whether a text is a path on this site that one may be sent to.
@@ -217,6 +235,20 @@ mod tests {
         {
             assert!(!local_address(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_client_is_an_address_or_a_network() {
+        let of = |text: &str| client_of(text.parse().unwrap()).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("::1"), "::1");
+        for text in ["192.0.2.7", "192.0.2.1, 192.0.2.7", "192.0.2.1,192.0.2.7:5000"] {
+            assert_eq!(forwarded_for(text), "192.0.2.7".parse().ok(), "{text}");
+        }
+        assert_eq!(forwarded_for("a, [2001:db8::1]:443"), "2001:db8::1".parse().ok());
+        assert_eq!(forwarded_for("192.0.2.7, unknown"), None, "only the nearest proxy's word counts");
     }
 
     #[test]

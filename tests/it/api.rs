@@ -154,6 +154,37 @@ fn responses_in_pages_and_as_exports() {
     let csv = reply.text();
     assert_eq!(csv.lines().count(), 4);
     assert!(csv.contains(",'=1+2,"), "a formula is disarmed: {csv}");
+    let path = "/api/v1/exports/responses.csv?separator=semicolon&bom=true";
+    let excel = get(api, path, &token).body;
+    assert!(excel.starts_with(b"\xef\xbb\xbfid;offered;"), "{}", String::from_utf8_lossy(&excel));
+    for (path, status) in [
+        ("/api/v1/exports/responses.csv?separator=pipe", 400),
+        ("/api/v1/exports/responses.ndjson?bom=true", 400),
+        ("/api/v1/responses?separator=tab", 400),
+    ] {
+        assert_eq!(get(api, path, &token).status, status, "{path}");
+    }
+    for args in [
+        &["calls", "--csv"][..],
+        &["calls", "--csv", "--columns", "all"],
+        &["report", "--by", "agent", "--csv"],
+    ] {
+        let csv = app.ask(args);
+        assert!(
+            csv.contains("'=1+2,") && !csv.contains(",=1+2") && !csv.contains("\n=1+2"),
+            "{args:?}: {csv}"
+        );
+    }
+    let ids = |args: &[&str]| {
+        let text = app.ask(&[&["calls", "--csv", "--columns", "id"], args].concat());
+        text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = ids(&[]);
+    assert_eq!(ids(&["--limit", "2"]), all[1..], "the latest, the oldest of them first");
+    assert_eq!(
+        (ids(&["--limit", "9"]), ids(&["--limit", "3"]), ids(&["--limit", "0"])),
+        (all.clone(), all, vec![])
+    );
     assert_eq!(get(api, "/api/v1/exports/responses.ndjson?agent=nobody", &token).text(), "");
     let lines = get(api, "/api/v1/exports/responses.ndjson", &token).text();
     let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

@@ -14,8 +14,8 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("prompts", &["domain", "config", "media"]),
     ("dialogue", &["domain", "config"]),
     ("scoring", &["domain"]),
-    ("store", &["domain", "config", "priority", "scoring", "selection"]),
-    ("access", &["domain", "config"]),
+    ("store", &["domain", "config", "priority", "private", "scoring", "selection"]),
+    ("access", &["domain", "config", "private"]),
     ("call", &["domain", "config", "selection", "sip", "media", "speech", "prompts", "dialogue", "store"]),
     ("outgoing", &["domain", "config", "store", "call"]),
     (

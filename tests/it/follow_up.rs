@@ -95,6 +95,24 @@ fn a_webhook_that_fails_is_told_after_a_crash() {
 }
 
 #[test]
+fn a_receiver_is_left_alone_for_as_long_as_it_asks() {
+    let hook_server = Hook::start("429 Too Many Requests\r\nRetry-After: 3");
+    let app = start(&hook(hook_server.address, "\"response.completed\""));
+    let called = |name| call(&at(&app, "short"), name, HAPPY, &[]).well();
+    called("busy-1");
+    hook_server.next();
+    let began = std::time::Instant::now();
+    hook_server.answer("200 OK");
+    called("busy-2");
+    let told = [hook_server.next(), hook_server.next()];
+    // The date of a try is in whole seconds, and so is the wait that was asked for.
+    assert!(began.elapsed().as_secs_f32() > 2.5, "{:?}: other messages wait too", began.elapsed());
+    let refs = told.each_ref().map(|told| body(told)["data"]["call_ref"].clone());
+    assert!(refs.contains(&json!("busy-1")) && refs.contains(&json!("busy-2")), "{refs:?}");
+    app.wait_for_log("HTTP 429: come again after 3 s");
+}
+
+#[test]
 fn a_response_that_a_crash_cut_off_is_told_where_it_was_complete() {
     let hook_server = Hook::start("200 OK");
     let app = start(&hook(hook_server.address, "\"response.completed\""));

@@ -17,6 +17,7 @@ mod receivers;
 mod roles;
 mod scenario;
 mod seeds;
+mod sign_on;
 mod single_calls;
 mod sip_behaviour;
 mod speech_eval;

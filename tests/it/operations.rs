@@ -356,3 +356,66 @@ fn check_config_says_what_is_wrong_and_where() {
     let missing = program().args(["--config", "none.toml", "check-config"]).current_dir(dir.path()).output();
     assert_eq!(missing.expect("the program runs").status.code(), Some(1));
 }
+
+/// Permissions of everything in a folder that is open to others.
+fn open_to_others(folder: &std::path::Path) -> Vec<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o077;
+    let mut found = Vec::new();
+    if mode(folder) != 0 {
+        found.push(folder.display().to_string());
+    }
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().is_dir() {
+            found.extend(open_to_others(&entry.path()));
+        } else if mode(&entry.path()) != 0 {
+            found.push(entry.path().display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn data_are_their_owners_alone_and_the_log_of_looks_is_under_the_secret() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let app = App::with(&format!("{}\n[web]\nlisten = \"127.0.0.1:0\"\n", config()));
+    let data = app.dir.path().join("data");
+    app.wait_for_log("The dashboard is on ");
+    assert!(
+        !app.log().contains("counts otherwise"),
+        "an empty folder needs nothing made anew: {}",
+        app.log()
+    );
+    assert_eq!(open_to_others(&data), [""; 0]);
+    let wide = |args: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_aftercall");
+        let base =
+            ["-c", "umask 000; exec \"$0\" \"$@\"", program, "--config", "aftercall.toml", "--data", "data"];
+        let mut command = std::process::Command::new("sh");
+        let done = command.args(base).args(args).current_dir(app.dir.path()).output().expect("it runs");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    wide(&["token", "add", "bi", "--scopes", "reports:read"]);
+    wide(&["backup", "data/copy.db"]);
+    assert!(!app.run(&["backup", "data/copy.db"]).status.success(), "nothing is overwritten");
+    wide(&["calls"]);
+    assert_eq!(open_to_others(&data), [""; 0]);
+
+    let verified = app.ask(&["audit", "verify"]);
+    let head = verified.lines().last().expect("the head").to_owned();
+    assert_eq!(head.len(), 64, "{verified}");
+    let metric = format!("aftercall_audit_head_info{{line=\"1\",hash=\"{head}\"}} 1");
+    app.wait_for_page("/metrics", &metric);
+    let dir = app.kill();
+    for (name, mode) in [("", 0o755), ("aftercall.db", 0o644), ("access.db", 0o666), ("recordings", 0o755)] {
+        let path = dir.path().join("data").join(name);
+        if path.exists() {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is opened");
+        }
+    }
+    let app = App::in_dir(dir);
+    app.wait_for_log("The dashboard is on ");
+    assert_eq!(open_to_others(&data), [""; 0], "what was open is closed at the start");
+    app.wait_for_log(&format!("The audit log ends at line 1 with the hash {head}"));
+}

@@ -25,14 +25,16 @@ const OPEN: [(&str, &str, &str, u16); 8] = [
 
 /// The rest: path and method, an example of it, what is sent, who may, and the answer that they get. `CALL` is a call
 /// that there is. What comes later may build on what came before.
-const PAGES: [(&str, &str, &str, Roles, u16); 40] = [
+const PAGES: [(&str, &str, &str, Roles, u16); 42] = [
     ("GET /", "/", "", EVERYBODY, 303),
     ("GET /overview", "/overview", "", &["sue"], 200),
     ("GET /overview/stream", "/overview/stream", "", &["sue"], 200),
     ("POST /goals", "/goals", "figure=nps&target=40", &["sue"], 303),
     ("GET /agents", "/agents", "", &["sue"], 200),
     ("GET /agents.csv", "/agents.csv", "", &["sue"], 200),
+    ("GET /agents.xlsx", "/agents.xlsx", "", &["sue"], 200),
     ("GET /queues.csv", "/queues.csv", "", &["sue"], 200),
+    ("GET /queues.xlsx", "/queues.xlsx", "", &["sue"], 200),
     ("GET /agents/{agent}", "/agents/anna", "", &["sue"], 200),
     ("GET /queues", "/queues", "", &["sue"], 200),
     ("GET /queues/{queue}", "/queues/sales", "", &["sue"], 200),

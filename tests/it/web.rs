@@ -1,12 +1,12 @@
 //! The dashboard as a browser meets it: signing in, who sees which page, and what every answer carries.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use crate::caller::{at, call};
 use crate::harness::site::{PASSWORD, Site};
-use crate::harness::{App, config, program};
+use crate::harness::{App, PATIENCE, config, program};
 use crate::web_client::open;
 
 #[test]
@@ -146,6 +146,66 @@ fn guessing_is_slowed_and_a_link_works_once() {
 }
 
 #[test]
+fn nobody_keeps_the_sign_in_busy_or_shuts_a_known_browser_out() {
+    let site = Site::start();
+    site.add("kim", &["quality"]);
+    let body = format!("name=kim&password={PASSWORD}").replace(' ', "+");
+    let came_in = site.post("/sign-in", "", &body);
+    assert_eq!(came_in.status, 303);
+    let device = came_in.head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
+    let device =
+        device.filter_map(|line| line.split(';').next()).find(|one| one.starts_with("aftercall-device="));
+    let device = device.expect("the browser is remembered");
+    assert_eq!(site.get("/calls", device).status, 303, "it opens nothing by itself");
+
+    let long = format!("name={}&password=x", "a".repeat(9_000));
+    assert_eq!(site.post("/sign-in", "", &long).status, 413);
+    assert_eq!(site.post("/sign-in/once", "", &format!("token={}", "a".repeat(9_000))).status, 413);
+    for name in ["", "%00", "a+b", &"a".repeat(65), &"%F0%9F%98%80".repeat(10)] {
+        assert_eq!(site.post("/sign-in", "", &format!("name={name}&password=x")).status, 401, "{name}");
+    }
+    let guess =
+        |n: usize| site.post("/sign-in", "", &format!("name=user-{n}&password=a+wrong+password")).status;
+    let refused: Vec<u16> = (0..40).map(guess).collect();
+    assert!(refused.iter().filter(|status| **status == 401).count() < 30, "{refused:?}");
+    assert_eq!(refused.last(), Some(&429), "changing names is no way around");
+    for _ in 0..6 {
+        drop(site.post("/sign-in", "", "name=kim&password=a+wrong+password"));
+    }
+    assert_eq!(site.post("/sign-in", "", &body).status, 429, "a stranger at that address waits");
+    assert_eq!(site.post("/sign-in", "aftercall-device=AAAA", &body).status, 429);
+    assert_eq!(site.post("/sign-in", device, &body).status, 303, "who signed in there before does not");
+    site.add("lee", &["quality"]);
+    let other = format!("name=lee&password={PASSWORD}").replace(' ', "+");
+    assert_eq!(
+        site.post("/sign-in", device, &other).status,
+        429,
+        "for another user it is a stranger's browser"
+    );
+}
+
+#[test]
+fn an_idle_connection_gives_its_place_back() {
+    let (_app, address) = crate::web_client::start("connections_max = 3\n");
+    let ask = |stream: &mut TcpStream| {
+        stream.write_all(b"GET /sign-in HTTP/1.1\r\nHost: x\r\n\r\n").expect("a request");
+    };
+    let mut held: Vec<TcpStream> =
+        (0..3).map(|_| TcpStream::connect(address).expect("a connection")).collect();
+    for stream in &mut held {
+        ask(stream);
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    }
+    let began = std::time::Instant::now();
+    let mut answer = Vec::new();
+    held[0].read_to_end(&mut answer).expect("the answer, and then the end");
+    assert!(answer.starts_with(b"HTTP/1.1 200") && began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
+    let mut fresh = TcpStream::connect(address).expect("a place is free");
+    ask(&mut fresh);
+    assert_eq!(fresh.read(&mut [0; 12]).expect("an answer"), 12);
+}
+
+#[test]
 fn the_administration_lets_people_in_and_shuts_them_out_on_record() {
     let site = Site::start();
     for (name, role) in [("adm", "admin"), ("kim", "quality")] {
@@ -213,12 +273,25 @@ fn tables_go_out_as_files_on_record_and_surveys_are_gone_through_by_key() {
     }
     let (sue, kim, adm) = (site.sign_in("sue"), site.sign_in("kim"), site.sign_in("adm"));
     let agents = site.get("/agents.csv?period=2026-Q4", &sue);
-    assert!(agents.text().starts_with("agent,team,offered,responded"), "{}", agents.text());
+    assert!(agents.text().starts_with("\u{feff}agent,team,offered,responded"), "{}", agents.text());
     assert_eq!(agents.header("content-disposition"), "attachment; filename=\"agents.csv\"");
-    assert!(site.get("/queues.csv", &sue).text().starts_with("queue,offered,responded"));
+    assert!(site.get("/queues.csv", &sue).text().starts_with("\u{feff}queue,offered,responded"));
+    let dutch = site.get("/queues.csv?lang=nl", &sue);
+    assert!(
+        dutch.text().starts_with("\u{feff}queue;offered;responded"),
+        "as Excel there reads it: {}",
+        dutch.text()
+    );
+    for name in ["agents", "queues"] {
+        let sheet = site.get(&format!("/{name}.xlsx?period=2026-Q4"), &sue);
+        assert_eq!(sheet.header("content-disposition"), format!("attachment; filename=\"{name}.xlsx\""));
+        assert!(sheet.body.starts_with(b"PK"), "{name}");
+    }
+    let sheet = site.post("/calls", &kim, "reason=complaint+12&as=xlsx");
+    assert!(sheet.status == 200 && sheet.body.starts_with(b"PK"), "{}", sheet.head);
     assert_eq!((site.get("/agents.csv", &kim).status, site.get("/queues.csv", &adm).status), (403, 403));
     let calls = site.post("/calls", &kim, "reason=complaint+12&as=csv");
-    assert!(calls.text().starts_with("id,offered,call_ref,agent,"), "{}", calls.text());
+    assert!(calls.text().starts_with("\u{feff}id,offered,call_ref,agent,"), "{}", calls.text());
     assert_eq!(site.post("/calls", &kim, "as=csv").status, 400, "a file wants a reason too");
     let log = site.get("/audit?what=export", &adm).text();
     for scope in ["agents 2026-Q4 origin sampled", "queues ", "calls "] {

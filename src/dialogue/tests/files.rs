@@ -23,6 +23,20 @@ fn faults_name_file_line_and_key() {
 }
 
 #[test]
+fn a_missing_text_is_told_from_a_missing_recording() {
+    let text = faults(&SURVEY.replace("prompt = \"q3\"", "prompt = \"missing_text\""));
+    let told: Vec<&str> =
+        text.lines().filter_map(|line| line.split_once("prompt: ")).map(|(_, what)| what).collect();
+    assert_eq!(
+        told,
+        [
+            "there is no recording missing_text in en",
+            "there is a recording missing_text in nl, and no text: say in its texts.toml what it says"
+        ]
+    );
+}
+
+#[test]
 fn conditions_are_checked() {
     for (when, fault) in [
         ("effort >= 9", "test.toml:15: when: never holds, so the question would never be asked"),

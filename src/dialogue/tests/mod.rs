@@ -19,6 +19,10 @@ impl PromptCatalogue for AllPrompts {
     fn duration(&self, _: &Language, name: &PromptName) -> Option<Duration> {
         (!name.as_str().contains("missing")).then_some(Duration::from_secs(3))
     }
+
+    fn lacks_text(&self, language: &Language, name: &PromptName) -> bool {
+        name.as_str() == "missing_text" && language.as_str() == "nl"
+    }
 }
 
 /// Every grammar of these names, in English alone.

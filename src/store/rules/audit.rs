@@ -5,7 +5,8 @@ use crate::domain::Viewer;
 use crate::store::{AuditFilter, AuditPage, BY_OPERATORS, Chain};
 
 /// What the log tells of, beside the views: the names of what is done.
-const DONE: [&str; 6] = ["sign_in", "set_goal", "user_sign_out", "api responses", "api export", "export"];
+const DONE: [&str; 7] =
+    ["sign_in", "set_goal", "user_sign_out", "api responses", "api export", "export", "audit_seal"];
 
 /// Every name that the log uses, for those who look for one.
 #[must_use]
@@ -32,7 +33,7 @@ impl Results {
     /// [`ViewError`]; a broken chain is an answer.
     pub async fn audit_chain(&self, viewer: &Viewer, max: i64) -> Result<(i64, Chain), ViewError> {
         self.look_closely(viewer, View::AuditChain, format!("the last {max} lines"), "").await?;
-        Ok(self.store.views().verify_audit_end(max).await?)
+        Ok(self.store.views().verify_audit_end(self.store.privacy(), max).await?)
     }
 }
 

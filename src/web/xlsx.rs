@@ -5,16 +5,16 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use axum::body::Bytes;
-use axum::http::StatusCode;
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::Problem;
+use super::exports::{CHUNKS_MAX, Cell, Columns, Pages};
 use crate::store::StoreError;
-use crate::web::csv::guard;
-use crate::web::exports::{CHUNKS_MAX, Cell, Columns, Pages};
+
+/// The media type of spreadsheets (Office Open XML).
+pub const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// Rows of a sheet: what the format allows, less the header.
 const ROWS_MAX: u32 = 1_048_575;
@@ -27,6 +27,17 @@ const CHUNK: usize = 64 * 1024;
 
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
+pub enum SheetError {
+    /// As many are put together as may be at once.
+    #[error("other spreadsheets are being made")]
+    Busy,
+    /// It cannot be put together.
+    #[error("a spreadsheet cannot be made: {0}")]
+    Failed(String),
+}
+
+/// What went wrong with one.
+#[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error("rows: {0}")]
     Rows(#[from] StoreError),
@@ -38,19 +49,40 @@ enum Fault {
 
 /// Writes all rows into a file that has no name and goes with its last reader. It may be large and tells of calls, so it
 /// lies where the database does.
-pub(super) async fn write(columns: Columns, rows: Pages, scratch: PathBuf) -> Result<File, Problem> {
-    let Ok(_one) = AT_ONCE.try_acquire() else {
-        let detail = "other spreadsheets are being made; CSV can be had at once".to_owned();
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
-    };
+///
+/// # Errors
+/// [`SheetError`].
+pub async fn write_sheet(columns: Columns, rows: Pages, scratch: PathBuf) -> Result<File, SheetError> {
+    let _one = AT_ONCE.try_acquire().map_err(|_| SheetError::Busy)?;
     let written = tokio::task::spawn_blocking(move || fill(&columns, rows, &scratch)).await;
-    let fault = match written {
-        Ok(Ok(file)) => return Ok(file),
-        Ok(Err(fault)) => fault.to_string(),
-        Err(fault) => fault.to_string(),
+    written
+        .map_err(|fault| SheetError::Failed(fault.to_string()))?
+        .map_err(|fault| SheetError::Failed(fault.to_string()))
+}
+
+/// A table of a page as a spreadsheet; its first row is the head.
+///
+/// # Errors
+/// [`SheetError::Failed`].
+pub fn small_sheet(rows: Vec<Vec<Cell>>) -> Result<Vec<u8>, SheetError> {
+    let made = || {
+        let mut book = Workbook::new();
+        let (bold, time) = (Format::new().set_bold(), Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"));
+        let sheet = book.add_worksheet();
+        for (row, cells) in (0..ROWS_MAX).zip(rows) {
+            for (column, cell) in (0..).zip(cells) {
+                match cell {
+                    Cell::Text(name) if row == 0 => {
+                        sheet.write_string_with_format(row, column, name, &bold)?;
+                    }
+                    cell => put(sheet, (row, column), cell, &time)?,
+                }
+            }
+        }
+        sheet.set_freeze_panes(1, 0)?;
+        book.save_to_buffer()
     };
-    tracing::error!("A spreadsheet could not be made: {fault}");
-    Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, None))
+    made().map_err(|fault: XlsxError| SheetError::Failed(fault.to_string()))
 }
 
 fn fill(columns: &Columns, mut rows: Pages, scratch: &Path) -> Result<File, Fault> {
@@ -89,13 +121,15 @@ fn fill(columns: &Columns, mut rows: Pages, scratch: &Path) -> Result<File, Faul
     Ok(file)
 }
 
-/// Writes one cell as what it is.
+/// Writes one cell as what it is. A text is a text whatever it begins with: the cell has that type, and programs that
+/// join tables by it want it unchanged.
 fn put(sheet: &mut Worksheet, (row, column): (u32, u16), cell: Cell, time: &Format) -> Result<(), XlsxError> {
     match cell {
         Cell::Empty => {}
-        Cell::Text(text) => drop(sheet.write_string(row, column, guard(&text))?),
+        Cell::Text(text) => drop(sheet.write_string(row, column, text)?),
         #[expect(clippy::cast_precision_loss, reason = "versions and ratings are small")]
         Cell::Number(number) => drop(sheet.write_number(row, column, number as f64)?),
+        Cell::Decimal(number) => drop(sheet.write_number(row, column, number)?),
         Cell::Truth(truth) => drop(sheet.write_boolean(row, column, truth)?),
         Cell::Time(us) => drop(sheet.write_number_with_format(row, column, serial(us), time)?),
     }
@@ -113,7 +147,7 @@ fn serial(us: i64) -> f64 {
 }
 
 /// The file, a chunk at a time.
-pub(super) fn chunks(mut file: File) -> impl Stream<Item = std::io::Result<Bytes>> {
+pub fn sheet_chunks(mut file: File) -> impl Stream<Item = std::io::Result<Bytes>> {
     let (sender, chunks) = mpsc::channel(CHUNKS_MAX);
     tokio::task::spawn_blocking(move || {
         loop {
@@ -151,6 +185,19 @@ mod tests {
         file.read_exact(&mut begin).unwrap();
         assert_eq!(begin, *b"PK");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn texts_are_kept_as_they_are() {
+        let rows =
+            || vec![vec![Cell::Text("+31201234567".into()), Cell::Text("=1+2".into()), Cell::Decimal(4.25)]];
+        let mut sheet = zip::ZipArchive::new(std::io::Cursor::new(small_sheet(rows()).unwrap())).unwrap();
+        let mut text = String::new();
+        sheet.by_name("xl/sharedStrings.xml").unwrap().read_to_string(&mut text).unwrap();
+        assert!(text.contains("<t>+31201234567</t>") && text.contains("<t>=1+2</t>"), "{text}");
+        text.clear();
+        sheet.by_name("xl/worksheets/sheet1.xml").unwrap().read_to_string(&mut text).unwrap();
+        assert!(text.contains("t=\"s\"") && text.contains("<v>4.25</v>") && !text.contains("<f>"), "{text}");
     }
 
     #[test]
