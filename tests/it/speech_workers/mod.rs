@@ -326,6 +326,6 @@ fn check_prints_what_it_found_and_says_when_there_is_nothing() {
     assert!(text.contains("keypad only: there is no libvosk.so"), "{text}");
     let Some(library) = library() else { return };
     let (code, text) = check(&format!("library = {library:?}"));
-    assert!(code == Some(0) && text.contains("aftercall-en-compact-2") && text.contains("good"), "{text}");
+    assert!(code == Some(0) && text.contains("aftercall-en-compact-3") && text.contains("good"), "{text}");
     assert!(!text.contains("not known"), "the model knows each word of its grammars: {text}");
 }
