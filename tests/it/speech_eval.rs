@@ -266,3 +266,33 @@ fn an_answer_that_the_grammar_cannot_give_is_refused_with_its_line() {
         assert!(!output.status.success() && text.contains(said), "{text}");
     }
 }
+
+#[test]
+fn recordings_are_heard_from_any_folder_without_a_configuration() {
+    let wav = repository("tests/voices/en/nine.bm_george.wav");
+    if library().is_none() || Path::new("/etc/aftercall/config/aftercall.toml").is_file() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let list = dir.path().join("list.tsv");
+    std::fs::write(&list, format!("{}\tscale_0_10\t9\n", wav.display())).expect("the list");
+    let run = |program: &Path, args: &[&str]| {
+        let output = Command::new(program).current_dir(dir.path()).arg("speech").args(args).output();
+        let output = output.expect("it runs");
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        (output.status.code(), text.concat())
+    };
+    let program = Path::new(env!("CARGO_BIN_EXE_aftercall"));
+    let (code, text) = run(program, &["eval", "--json", "list.tsv"]);
+    assert!(code == Some(0) && text.contains("config/aftercall.toml is used"), "{text}");
+    let wav = wav.display().to_string();
+    let (code, text) = run(program, &["test", "--grammar", "scale_0_10", &wav]);
+    assert!(code == Some(0) && text.contains("nine"), "{text}");
+    // A copy of the program somewhere else has none above it.
+    let alone = dir.path().join("aftercall");
+    std::fs::copy(program, &alone).expect("a copy");
+    let (code, text) = run(&alone, &["eval", "list.tsv"]);
+    assert!(code == Some(3) && text.contains("name one by --config FILE"), "{text}");
+    let (code, text) = run(program, &["--config", "nowhere.toml", "eval", "list.tsv"]);
+    assert!(code == Some(3) && text.contains("nowhere.toml"), "{text}");
+}
