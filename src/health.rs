@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::config::Live;
 use crate::dialogue::{Form, Survey};
 use crate::domain::Language;
+use crate::speech::frame::Confined;
 use crate::speech::installed::{self, Installed, NoSpeech};
 use crate::speech::pool::LanguageState;
 use crate::speech::{Pool, check};
@@ -158,7 +159,9 @@ impl Ears {
         };
         let silent =
             self.unheard.iter().map(|(language, why)| format!("speech: {language} keypad only: {why}\n"));
-        self.pool.state().into_iter().map(line).chain(silent).collect()
+        let open = self.pool.cage().and_then(Confined::not_held);
+        let open = open.map(|open| format!("speech: recognisers are not confined: {open}\n"));
+        self.pool.state().into_iter().map(line).chain(silent).chain(open).collect()
     }
 }
 

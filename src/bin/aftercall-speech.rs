@@ -40,8 +40,19 @@ struct Args {
     #[arg(long, default_value_t = 0)]
     nice: i32,
     /// Instead of hearing: give everything up, then say what still works that must not.
-    #[arg(long)]
-    probe: bool,
+    #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "deeds")]
+    probe: Option<Attempts>,
+}
+
+/// How much a probe tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Attempts {
+    /// What can be tried anywhere.
+    Deeds,
+    /// Every system call too.
+    All,
+    /// A call by the rules of another processor, at which the kernel ends the process.
+    Foreign,
 }
 
 fn main() -> ExitCode {
@@ -56,9 +67,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     vosk::set_log_level(LogLevel::Error);
+    let probing = args.probe.map(|attempts| (attempts, sandbox::Probe::new()));
     let confined = sandbox::confine_to_model(&args.model);
-    if args.probe {
-        return probe(sandbox::seal(confined));
+    if let Some((attempts, from)) = probing {
+        return probe(sandbox::close_calls(sandbox::close_files(confined)), attempts, from);
     }
     let Ok((input, output)) = sockets() else { return ExitCode::FAILURE };
     let stopped = run(&args, confined, input, output);
@@ -87,10 +99,9 @@ fn run(args: &Args, confined: Confined, input: UnixStream, output: UnixStream) -
             return Stopped::Closed;
         }
     };
-    let confined = sandbox::seal(confined);
-    tell(&output, &FromWorker::Ready { unknown: unknown.clone(), confined });
+    let confined = sandbox::close_files(confined);
     let output = output.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    serve(input, output, engine, &unknown, args.threads.max(1))
+    serve(input, output, engine, &unknown, args.threads.max(1), || sandbox::close_calls(confined))
 }
 
 fn load(args: &Args) -> Result<(Vosk, String), Unfit> {
@@ -102,12 +113,27 @@ fn load(args: &Args) -> Result<(Vosk, String), Unfit> {
     Ok((Vosk { model, rate: args.rate }, unknown.ok_or(Unfit::NoUnknown)?))
 }
 
-fn probe(confined: Confined) -> ExitCode {
-    println!("files: {}", if confined.files { "confined" } else { "open" });
+fn probe(confined: Confined, attempts: Attempts, from: sandbox::Probe) -> ExitCode {
+    println!("landlock: {}", confined.landlock);
     println!("calls: {}", if confined.calls { "confined" } else { "open" });
-    let worked = sandbox::escapes();
-    worked.iter().for_each(|name| println!("escaped: {name}"));
-    ExitCode::from(u8::from(!worked.is_empty()))
+    if attempts == Attempts::Foreign {
+        // A closed process does not come back from this.
+        let worked = sandbox::foreign_call_worked();
+        println!("{}: make a call of another processor", if worked { "escaped" } else { "refused" });
+        return ExitCode::from(u8::from(worked));
+    }
+    let mut tried = from.deeds();
+    // Without the filter it is known already that no call is refused.
+    if confined.calls {
+        tried.extend(from.calls());
+        if attempts == Attempts::All {
+            tried.extend(from.numbers());
+        }
+    }
+    for one in &tried {
+        println!("{}: {}", if one.refused { "refused" } else { "escaped" }, one.name);
+    }
+    ExitCode::from(u8::from(tried.iter().any(|one| !one.refused)))
 }
 
 struct Vosk {

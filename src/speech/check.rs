@@ -99,6 +99,7 @@ pub fn self_test(config: &SpeechConfig, installed: &Installed, words: &[String])
 #[must_use]
 pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -> Vec<Installed> {
     let mut fit = Vec::new();
+    let mut cage = None;
     let mut left = models;
     while !left.is_empty() {
         let (now, later) = firsts(left);
@@ -119,6 +120,7 @@ pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -
                 continue;
             }
             left.retain(|other| other.model.language != installed.model.language);
+            cage.get_or_insert(test.confined);
             if !test.escapes.is_empty() {
                 let can = test.escapes.join(", ");
                 warn!(%language, "This kernel does not confine the recognisers: they can {can}");
@@ -133,7 +135,24 @@ pub fn fit(config: &SpeechConfig, models: Vec<Installed>, grammars: &Grammars) -
             fit.push(installed);
         }
     }
+    cage.into_iter().for_each(tell_cage);
     fit
+}
+
+/// Tells what this kernel does not hold: it is the same for every recogniser.
+fn tell_cage(cage: Confined) {
+    let (landlock, seccomp) = (cage.landlock, cage.calls);
+    if let Some(open) = cage.not_held() {
+        warn!(landlock, seccomp, "The recognisers are not confined as they should be: {open}");
+    }
+    if let Some(once) = cage.held_once() {
+        let wanted = Confined::LANDLOCK;
+        warn!(
+            landlock,
+            "This kernel has version {landlock} of Landlock where recognisers want {wanted}: the system call filter \
+             alone keeps them from {once}"
+        );
+    }
 }
 
 /// The first model of each language, and the others.
@@ -214,7 +233,10 @@ impl Patient {
         for some in words.chunks(frame::ITEMS_MAX / 8) {
             self.say(&ToWorker::Lookup { words: some.to_vec() });
             match self.hear(ANSWER_MAX, "looked words up")? {
-                FromWorker::Missing { words } => missing.extend(words),
+                // Nothing that was not asked for: it may be shown.
+                FromWorker::Missing { words } => {
+                    missing.extend(words.into_iter().filter(|it| some.contains(it)))
+                }
                 _ => return Err(Fault::Garbage),
             }
         }

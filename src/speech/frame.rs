@@ -18,7 +18,7 @@ pub use body::Body;
 /// The first bytes that a process says.
 pub const MAGIC: [u8; 4] = *b"ACSP";
 /// The version of this format. Both programs are installed together, so another version is refused.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Longest frame, kind included: a grammar of thousands of phrases, or four seconds of audio.
 pub const FRAME_MAX: usize = 256 * 1024;
 /// Most samples in one [`ToWorker::Audio`].
@@ -124,10 +124,49 @@ pub enum FromWorker {
 /// What a process has put between itself and the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Confined {
-    /// Landlock holds: no files but the model.
-    pub files: bool,
-    /// The system call filter holds: no sockets, no programs, no other processes.
+    /// Version of the Landlock rules that hold, [`Self::LANDLOCK`] at most: no files but the model; 0 for none.
+    pub landlock: u8,
+    /// The system call filter holds: nothing but what hearing takes.
     pub calls: bool,
+}
+
+impl Confined {
+    /// The version of the rules that are asked for.
+    pub const LANDLOCK: u8 = 6;
+
+    /// What nothing holds on this kernel; `None` when everything is held twice, or by what is there.
+    #[must_use]
+    pub fn not_held(self) -> Option<&'static str> {
+        match (self.landlock, self.calls) {
+            (0, false) => Some(
+                "this kernel has neither Landlock nor system call filters: a recogniser that was taken over could do \
+                 whatever the service can",
+            ),
+            (_, false) => Some(
+                "this kernel has no system call filters (seccomp): a recogniser that was taken over could reach the \
+                 network, other processes and their limits, and modes of files",
+            ),
+            (0, true) => Some(
+                "this kernel has no Landlock: a model that takes its recogniser over while it is loaded could read \
+                 files that the service can read",
+            ),
+            (_, true) => None,
+        }
+    }
+
+    /// What is held once where newer kernels hold it twice.
+    #[must_use]
+    pub fn held_once(self) -> Option<&'static str> {
+        match (self.landlock, self.calls) {
+            (0, _) | (_, false) | (Self::LANDLOCK.., true) => None,
+            (1 | 2, true) => {
+                Some("the cutting of files, ports, the control of devices, signals and abstract sockets")
+            }
+            (3, true) => Some("ports, the control of devices, signals and abstract sockets"),
+            (4, true) => Some("the control of devices, signals and abstract sockets"),
+            (5, true) => Some("signals and abstract sockets"),
+        }
+    }
 }
 
 /// Why a model cannot be used.
@@ -259,7 +298,7 @@ impl Message for FromWorker {
             Self::Ready { unknown, confined } => {
                 out.push(102);
                 put_text(unknown, out);
-                out.extend_from_slice(&[u8::from(confined.files), u8::from(confined.calls)]);
+                out.extend_from_slice(&[confined.landlock, u8::from(confined.calls)]);
             }
             Self::Unfit(why) => out.extend_from_slice(&[103, *why as u8]),
             Self::Heard { stream, words } => {
@@ -302,7 +341,7 @@ impl Message for FromWorker {
             }
             102 => Self::Ready {
                 unknown: body.text()?,
-                confined: Confined { files: body.flag()?, calls: body.flag()? },
+                confined: Confined { landlock: body.u8()?, calls: body.flag()? },
             },
             103 => Self::Unfit(match body.u8()? {
                 0 => Unfit::NotLoaded,

@@ -52,6 +52,9 @@ struct Inner {
     /// Utterances in `streams` that are not lost.
     open: usize,
     next: u32,
+    /// Answers that the process may still give: twice what was opened, since it may fail on an utterance while it ends.
+    /// One that goes on talking would keep its supervisor from everything else.
+    answers: u64,
     stopping: bool,
     gauge: metrics::Gauge,
 }
@@ -78,6 +81,7 @@ impl Line {
             streams: HashMap::new(),
             open: 0,
             next: 0,
+            answers: 0,
             stopping: false,
             gauge: gauge(language),
         };
@@ -156,6 +160,7 @@ impl Line {
         self.send(&mut inner, &bytes).map_err(|_| Deaf::Busy)?;
         let deadline = if background { self.bounds.background_deadline } else { self.bounds.deadline };
         inner.streams.insert(stream, Entry::Open { deadline });
+        inner.answers += 2;
         inner.open += 1;
         inner.gauge.increment(1);
         if inner.open == 1 {
@@ -272,6 +277,7 @@ impl Line {
         let mut inner = self.lock();
         inner.socket = Some(socket);
         inner.closed = None;
+        inner.answers = 0;
     }
 
     /// The process is gone: everyone who waits is told, and nobody begins. Returns how many utterances that cost.
@@ -290,6 +296,7 @@ impl Line {
     /// is garbage.
     pub(super) fn heard(&self, stream: u32, words: Vec<HeardWord>) -> Result<(), frame::Garbage> {
         let mut inner = self.lock();
+        inner.take_answer()?;
         match inner.streams.get(&stream) {
             Some(Entry::Open { .. }) => return Err(frame::Garbage),
             Some(Entry::Finishing { .. }) => inner.one_less(),
@@ -302,8 +309,11 @@ impl Line {
     }
 
     /// The process cannot hear one utterance.
-    pub(super) fn failed(&self, stream: u32, why: Deaf) {
-        self.lock().lose(stream, why);
+    pub(super) fn failed(&self, stream: u32, why: Deaf) -> Result<(), frame::Garbage> {
+        let mut inner = self.lock();
+        inner.take_answer()?;
+        inner.lose(stream, why);
+        Ok(())
     }
 
     /// Gives up what is overdue; how many that were.
@@ -329,6 +339,11 @@ impl Line {
 }
 
 impl Inner {
+    fn take_answer(&mut self) -> Result<(), frame::Garbage> {
+        self.answers = self.answers.checked_sub(1).ok_or(frame::Garbage)?;
+        Ok(())
+    }
+
     fn one_less(&mut self) {
         self.open -= 1;
         self.gauge.decrement(1);

@@ -137,6 +137,13 @@ impl Pool {
         self.languages.iter().map(state).collect()
     }
 
+    /// What confines the processes: the same for all, by this kernel. `None` before the first is ready.
+    #[must_use]
+    pub fn cage(&self) -> Option<Confined> {
+        let mut known = self.languages.values().flat_map(Tongue::all).map(|process| process.board.look());
+        known.find_map(|known| known.unknown.map(|_| known.confined))
+    }
+
     /// Changes whenever a process enters another phase.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {

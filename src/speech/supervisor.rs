@@ -232,9 +232,11 @@ impl<'a> Life<'a> {
                     Failure::Library => Deaf::Garbage,
                     Failure::Behind => Deaf::Slow,
                 };
-                self.line.failed(stream, deaf);
+                self.line.failed(stream, deaf).map_err(|Garbage| Why::Garbage)?;
             }
-            FromWorker::Pong { nonce, live_ms, background_ms } if self.ready && nonce == self.nonce => {
+            FromWorker::Pong { nonce, live_ms, background_ms }
+                if self.asked.is_some() && nonce == self.nonce =>
+            {
                 self.asked = None;
                 let over = |ms: u32, most: Duration| Duration::from_millis(ms.into()) > most;
                 if over(live_ms, self.spec.hung_after) || over(background_ms, self.spec.background_hung_after)
@@ -260,14 +262,6 @@ impl<'a> Life<'a> {
         });
         let language = &self.spec.language;
         tracing::info!(language, "A recogniser of {language} is ready after {loaded:.2?}");
-        let Confined { files, calls } = confined;
-        if !(files && calls) {
-            tracing::warn!(
-                landlock = files,
-                seccomp = calls,
-                "The kernel does not confine the recogniser of {language} as it should; it runs all the same"
-            );
-        }
         Ok(())
     }
 

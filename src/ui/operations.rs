@@ -12,6 +12,7 @@ use super::words::{Tongue, moment};
 use crate::dialogue::Survey;
 use crate::domain::Role;
 use crate::observe;
+use crate::speech::frame::Confined;
 use crate::speech::pool::{LanguageState, ProcessState};
 use crate::store::rules::LINE_CALLS_MAX;
 use crate::store::{Health, MessageFilter, MessageRow, MessageState};
@@ -57,6 +58,7 @@ struct Operations {
     running: usize,
     calls_max: String,
     keypad_only: Option<String>,
+    unconfined: Option<&'static str>,
     processes: Vec<Process>,
     version: &'static str,
     since: String,
@@ -103,6 +105,7 @@ pub(super) async fn page(ui: Ui, State(state): State<WebState>) -> Answer {
         running: running.len(),
         calls_max: config.sip.calls_max.to_string(),
         keypad_only: state.ears.none().map(ToString::to_string),
+        unconfined: state.ears.pool.cage().and_then(Confined::not_held),
         processes: state.ears.pool.state().iter().flat_map(processes).collect(),
         trunks: trunks::list(tr, &config.trunk, &running, &lines, &state.metrics.render()),
         surveys: live.surveys.iter().map(|one| survey(one)).collect(),

@@ -12,6 +12,7 @@ mod erasure;
 mod follow_up;
 mod harness;
 mod operations;
+mod pbx;
 mod peers;
 mod receivers;
 mod roles;

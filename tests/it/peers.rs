@@ -106,34 +106,20 @@ fn a_softphone_takes_a_survey() {
     app.wait_for_story("key 4 at satisfaction by rfc4733");
 }
 
-/// kamailio, which records its route and sends every call on to one place.
+/// kamailio on the file that is shipped: it records its route and sends every call on to one place.
 fn proxy(folder: &std::path::Path, to: SocketAddr) -> (Peer, u16) {
     let port = free_port();
-    let config = format!(
-        "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nfork=no\nchildren=1\nlisten=udp:127.0.0.1:{port}\n\
-         disable_tcp=yes\nmpath=\"{}/\"\nloadmodule \"tm.so\"\nloadmodule \"sl.so\"\nloadmodule \"rr.so\"\n\
-         loadmodule \"pv.so\"\nloadmodule \"textops.so\"\nloadmodule \"siputils.so\"\n\
-         loadmodule \"xlog.so\"\n\
-         request_route {{\n\
-           if (has_totag()) {{\n\
-             if (loose_route()) {{ xlog(\"relays a $rm\\n\"); t_relay(); exit; }}\n\
-             if (is_method(\"ACK\")) {{ if (t_check_trans()) t_relay(); exit; }}\n\
-             sl_send_reply(\"404\", \"Not here\"); exit;\n\
-           }}\n\
-           if (is_method(\"INVITE\")) {{\n\
-             record_route(); append_hf(\"X-Queue: through-kamailio\\r\\n\"); $du = \"sip:{to}\"; t_relay();\n\
-           }}\n\
-         }}\n",
-        modules("kamailio"),
-    );
-    let file = folder.join("kamailio.cfg");
-    std::fs::write(&file, config).expect("the configuration is written");
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
     let log = std::fs::File::create(folder.join("log")).expect("a log");
     let mut command = Command::new("kamailio");
     command.env("PATH", &path).args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"]).arg(folder);
-    (Peer::start(command.arg("-f").arg(&file).stderr(log)), port)
+    command.args(["-l", &format!("udp:127.0.0.1:{port}"), "-A", &format!("AFTERCALL=\"sip:{to}\"")]);
+    command.args(["-L", &format!("{}/", modules("kamailio"))]);
+    (Peer::start(command.arg("-f").arg(repository("deploy/pbx/kamailio/kamailio.cfg")).stderr(log)), port)
 }
+
+/// The header that the PBX before the proxy has its queue in.
+const QUEUE: &str = "X-Original-Queue: through-kamailio";
 
 #[test]
 fn a_call_through_a_proxy_that_records_its_route() {
@@ -142,10 +128,15 @@ fn a_call_through_a_proxy_that_records_its_route() {
     let (_proxy, port) = proxy(folder.path(), app.udp);
     let target = format!("sip:short@127.0.0.1:{port}");
     // The caller repeats its INVITE until the proxy is up.
-    let report = call(&target, "relayed", "audio; press #; pause 1s; press 5; bye", &[]).well();
+    let report =
+        call(&target, "relayed", "audio; press #; pause 1s; press 5; bye", &["--header", QUEUE]).well();
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     assert!(report.contains("ended by     the far end"), "{report}\n{log}");
     assert!(log.contains("relays a ACK") && log.contains("relays a BYE"), "not by way of the proxy:\n{log}");
-    let row = ["relayed,through-kamailio,5,complete"];
-    app.wait_for_calls("call_ref,queue,answers,disposition", |rows| rows == row);
+    let row = "relayed,through-kamailio,5,complete";
+    app.wait_for_calls("call_ref,queue,answers,disposition", |rows| rows == [row]);
+    call(&target, "no-queue", "audio; press #; pause 1s; press 4; bye", &[]).well();
+    app.wait_for_calls("call_ref,queue,answers,disposition", |rows| {
+        rows.iter().any(|row| row == "no-queue,,4,complete")
+    });
 }

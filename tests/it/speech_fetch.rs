@@ -104,7 +104,7 @@ fn a_model_that_does_not_work_does_not_take_its_place() {
         .output()
         .expect("it runs");
     let text = String::from_utf8_lossy(&check.stdout).into_owned();
-    let used = "en: aftercall-en-compact-2 is used in the place of vosk-model-small-en-us-0.15";
+    let used = "en: aftercall-en-compact-3 is used in the place of vosk-model-small-en-us-0.15";
     assert!(check.status.code() == Some(1) && text.contains(used), "{text}");
     assert!(text.contains("keypad only: `aftercall speech fetch nl` gets a model"), "{text}");
 }

@@ -66,7 +66,7 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
 
     let same = app.ask(&["speech", "rescore"]);
     assert!(same.contains("3 readings, 0 of them different; 0 recordings are erased"), "{same}");
-    let one = app.ask(&["speech", "rescore", "--question", "effort", "--model", "aftercall-en-compact-2"]);
+    let one = app.ask(&["speech", "rescore", "--question", "effort", "--model", "aftercall-en-compact-3"]);
     assert!(one.contains("1 readings, 0 of them different"), "{one}");
     let other = ["speech", "rescore", "--question", "effort", "--grammar", "yes_no"];
     let shown = app.ask(&other);
@@ -101,7 +101,7 @@ fn kept_audio_gets_a_new_reading_beside_the_old_one() {
         &[
             "heard \"three\" at effort: accept",
             "effort = 3 by voice",
-            "heard again by aftercall-en-compact-2 with yes_no: no_match",
+            "heard again by aftercall-en-compact-3 with yes_no: no_match",
         ],
     );
 }

@@ -11,6 +11,7 @@ use comfy_table::{CellAlignment, Table};
 use crate::cli::{Global, print};
 use crate::domain::Language;
 use crate::speech::check::{SelfTest, self_test};
+use crate::speech::frame::Confined;
 use crate::speech::grammar::Grammars;
 use crate::speech::installed::{Installed, installed};
 
@@ -159,8 +160,13 @@ fn listed(words: &[&str], most: usize) -> String {
 }
 
 fn confined(test: &SelfTest) -> String {
-    let by = [(test.confined.files, "landlock"), (test.confined.calls, "seccomp")];
-    let by: Vec<_> = by.into_iter().filter_map(|(holds, name)| holds.then_some(name)).collect();
+    let Confined { landlock, calls } = test.confined;
+    let by_landlock = match landlock {
+        0 => None,
+        Confined::LANDLOCK.. => Some("landlock".to_owned()),
+        older => Some(format!("landlock {older} of {}", Confined::LANDLOCK)),
+    };
+    let by: Vec<_> = by_landlock.into_iter().chain(calls.then(|| "seccomp".to_owned())).collect();
     match (test.escapes.as_slice(), by.as_slice()) {
         ([], []) => "no".to_owned(),
         ([], by) => by.join(", "),

@@ -3,6 +3,7 @@
 mod check;
 mod eval;
 mod fetch;
+mod place;
 mod rescore;
 mod test;
 
@@ -19,7 +20,7 @@ use crate::domain::Language;
 use crate::speech::Pool;
 use crate::speech::check::fit;
 use crate::speech::grammar::Grammars;
-use crate::speech::installed::{NoSpeech, installed};
+use crate::speech::installed::{NoSpeech, installed, tools};
 
 /// What to do about speech.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,7 @@ enum Command {
 
 /// Does it.
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
+    let global = &place::found(global)?;
     match args.command {
         Command::Fetch(args) => fetch::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
@@ -57,6 +59,9 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
 fn settings(global: &Global) -> anyhow::Result<(SpeechConfig, SpeechModels)> {
     let mut config = crate::config::read(&global.config)?.speech;
     let models = crate::config::speech_models(&global.config, &mut config)?;
+    if config.library.is_none() && tools(&config, &global.data).is_err() {
+        config.library = place::library(&global.config);
+    }
     Ok((config, models))
 }
 

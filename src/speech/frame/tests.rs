@@ -25,8 +25,8 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
     });
     prop_oneof![
         any::<u16>().prop_map(|version| FromWorker::Hello { version }),
-        ("[a-z<>]{1,9}", any::<bool>(), any::<bool>()).prop_map(|(unknown, files, calls)| {
-            FromWorker::Ready { unknown, confined: Confined { files, calls } }
+        ("[a-z<>]{1,9}", any::<u8>(), any::<bool>()).prop_map(|(unknown, landlock, calls)| {
+            FromWorker::Ready { unknown, confined: Confined { landlock, calls } }
         }),
         Just(FromWorker::Unfit(Unfit::NoUnknown)),
         (any::<u32>(), prop::collection::vec(word, 0..9))
@@ -115,4 +115,22 @@ fn a_vocabulary_is_open_or_has_phrases() {
         );
         assert_ne!(reader.poll_message::<ToWorker>().map(|m| m.is_some()), Ok(true));
     }
+}
+
+#[test]
+fn what_a_kernel_does_not_hold_is_said() {
+    let of = |landlock, calls| Confined { landlock, calls };
+    assert_eq!((of(6, true).not_held(), of(6, true).held_once()), (None, None));
+    assert_eq!(of(7, true).held_once(), None);
+    for landlock in 1..6 {
+        assert_eq!(of(landlock, true).not_held(), None);
+        assert!(of(landlock, true).held_once().unwrap().contains("signals"), "{landlock}");
+    }
+    assert!(
+        of(3, true).held_once().unwrap().contains("ports")
+            && !of(4, true).held_once().unwrap().contains("ports")
+    );
+    assert!(of(0, true).not_held().unwrap().contains("no Landlock"));
+    assert!(of(6, false).not_held().unwrap().contains("seccomp"));
+    assert!(of(0, false).not_held().unwrap().contains("neither"));
 }

@@ -13,10 +13,10 @@ use std::collections::HashSet;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 
 use self::queue::{Queue, Task, Work};
-use super::frame::{self, Failure, FromWorker, Garbage, ToWorker};
+use super::frame::{self, Confined, Failure, FromWorker, Garbage, ToWorker};
 use crate::domain::HeardWord;
 
 /// Most samples heard in one turn: 0.2 s.
@@ -88,21 +88,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves until the service goes. `unknown` is the model's word for what it could not place.
+/// Serves until the service goes. `unknown` is the model's word for what it could not place. `seal` gives the last rights
+/// up: it is called once all threads are there, and the service is told of it.
 pub fn serve<E: Engine + 'static>(
     mut input: UnixStream,
     output: UnixStream,
     engine: E,
     unknown: &str,
     threads: usize,
+    seal: impl FnOnce() -> Confined,
 ) -> Stopped {
     let output = Arc::new(Mutex::new(output));
     let queue = Arc::new(Queue::new(threads));
     let engine = Arc::new(Mutex::new(engine));
+    // What a thread does at its start is not among what it may do when the process is sealed.
+    let begun = Arc::new(Barrier::new(threads + 1));
     for slot in 0..threads {
+        let begun = Arc::clone(&begun);
         let (queue, engine, output) = (Arc::clone(&queue), Arc::clone(&engine), Arc::clone(&output));
         let unknown = unknown.to_owned();
         let run = move || {
+            begun.wait();
             while let Some(task) = queue.take(slot) {
                 let (task, answer) = step(task, &engine, &unknown);
                 queue.give_back(slot, task);
@@ -115,6 +121,8 @@ pub fn serve<E: Engine + 'static>(
             return Stopped::Closed; // No thread, no recogniser: the service starts another process.
         }
     }
+    begun.wait();
+    tell(&output, &FromWorker::Ready { unknown: unknown.to_owned(), confined: seal() });
     let (mut reader, mut bytes) = (frame::Reader::default(), vec![0; 64 * 1024]);
     loop {
         match input.read(&mut bytes) {

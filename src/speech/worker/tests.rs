@@ -60,9 +60,11 @@ impl Client {
         socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
         let ears = Arc::new(AtomicUsize::new(0));
         let engine = Scripted { ears: Arc::clone(&ears) };
-        let worker =
-            std::thread::spawn(move || serve(far.try_clone().unwrap(), far, engine, "[unk]", threads));
-        Self { socket, reader: Reader::default(), ears, worker }
+        let serve = move || serve(far.try_clone().unwrap(), far, engine, "[unk]", threads, Confined::default);
+        let worker = std::thread::spawn(serve);
+        let mut client = Self { socket, reader: Reader::default(), ears, worker };
+        assert!(matches!(client.hear(), FromWorker::Ready { .. }));
+        client
     }
 
     fn say(&mut self, message: &ToWorker) {

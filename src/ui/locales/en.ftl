@@ -357,6 +357,7 @@ storage-good = Good
 storage-full = Disk nearly full: calls are refused
 storage-failing = Cannot be written: calls are refused
 speech = Listening
+unconfined = Recognisers are not confined:
 keypad-only = Keypad only:
 background = in the background
 users = Users

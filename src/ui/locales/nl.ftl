@@ -357,6 +357,7 @@ storage-good = Goed
 storage-full = Schijf bijna vol: gesprekken worden geweigerd
 storage-failing = Kan niet worden beschreven: gesprekken worden geweigerd
 speech = Luisteren
+unconfined = Herkenners zijn niet opgesloten:
 keypad-only = Alleen toetsen:
 background = op de achtergrond
 users = Gebruikers

@@ -134,7 +134,7 @@ fn scripted(script: &str, change: impl FnOnce(&mut SpeechConfig)) -> (tempfile::
 }
 
 /// The first two frames of a process that is fine.
-const READY: &str = r"printf '\007\000\000\000eACSP\001\000\012\000\000\000f\005\000[unk]\001\001' >&0";
+const READY: &str = r"printf '\007\000\000\000eACSP\002\000\012\000\000\000f\005\000[unk]\006\001' >&0";
 
 #[test]
 fn garbage_from_a_process_ends_it() {
@@ -143,6 +143,9 @@ fn garbage_from_a_process_ends_it() {
         r"printf '\007\000\000\000h\000\000\000\000\000\000' >&0", // A result that nobody asked for yet.
         r"printf '\005\000\000\000eACSP' >&0",                     // Half a greeting, the second one.
         r"printf '\001\000\000\000\200' >&0",                      // An unknown kind.
+        // An answer to a ping that was not sent, and more failures than there were utterances.
+        r"printf '\015\000\000\000j\000\000\000\000\000\000\000\000\000\000\000\000' >&0",
+        r"for _ in 1 2 3; do printf '\006\000\000\000i\011\000\000\000\000' >&0; done",
     ] {
         let script = format!("{READY}; head -c 40 <&0 >/dev/null; {garbage}; sleep 60");
         let (_dir, pool) = scripted(&script, |_| ());
@@ -151,7 +154,7 @@ fn garbage_from_a_process_ends_it() {
         assert_eq!(ended(&pool, 1), Why::Garbage, "{garbage}");
         assert_eq!(finish(utterance), Err(Deaf::Garbage), "{garbage}");
     }
-    let (_dir, pool) = scripted(r"printf '\007\000\000\000eACSP\002\000' >&0; sleep 60", |_| ());
+    let (_dir, pool) = scripted(r"printf '\007\000\000\000eACSP\001\000' >&0; sleep 60", |_| ());
     assert_eq!(ended(&pool, 1), Why::Garbage, "another version");
 }
 
