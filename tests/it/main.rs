@@ -24,6 +24,7 @@ mod sip_behaviour;
 mod speech_eval;
 mod speech_fetch;
 mod speech_workers;
+mod strangers;
 mod survey;
 mod torture;
 mod voice;
