@@ -406,7 +406,9 @@ impl Driver<'_> {
         let Some(outcome) = self.outcome.take() else { return };
         let disposition = outcome.disposition;
         counter!("aftercall_calls_total", "disposition" => disposition.as_str()).increment(1);
-        info!(disposition = disposition.as_str(), "The survey ended: {}", disposition.as_str());
+        let why = outcome.failure.map_or("", FailReason::in_words);
+        let because = if why.is_empty() { "" } else { ", since " };
+        info!(disposition = disposition.as_str(), "The survey ended: {}{because}{why}", disposition.as_str());
         let ended = Fact::Ended {
             disposition,
             left_at: outcome.left_at,

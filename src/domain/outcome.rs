@@ -158,6 +158,26 @@ pub enum FailReason {
     Crash,
 }
 
+impl FailReason {
+    /// The reason in words, for a log.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::NoMedia => "no audio came",
+            Self::NoCodec => "offer and answer had no codec in common",
+            Self::NoAck => "the answer was never acknowledged",
+            Self::Cancelled => "the far end gave up before the answer",
+            Self::Storage => "an answer could not be written",
+            Self::Resources => "no port or other resource was left",
+            Self::SessionExpired => "the session timer ran out",
+            Self::Transport => "the connection was lost",
+            Self::Shutdown => "the service stopped",
+            Self::Replaced => "another call took its place",
+            Self::Crash => "the service had ended",
+        }
+    }
+}
+
 /// How far a call that runs has come, as far as it depends on no answer. Which question is open, and how many have been
 /// asked or answered, would tell an answer wherever a question is asked only after some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -343,6 +343,7 @@ fail-cancelled = given up before it was answered
 fail-storage = an answer could not be stored
 fail-resources = no room for another call
 fail-session_expired = the far end was not there any more
+fail-replaced = another call took its place
 fail-transport = the network failed
 fail-shutdown = the service was stopped
 fail-crash = the service had crashed

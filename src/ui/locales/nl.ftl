@@ -343,6 +343,7 @@ fail-cancelled = opgegeven voordat er werd aangenomen
 fail-storage = een antwoord kon niet worden bewaard
 fail-resources = geen plaats voor nog een gesprek
 fail-session_expired = de andere kant was er niet meer
+fail-replaced = een ander gesprek kwam ervoor in de plaats
 fail-transport = het netwerk viel uit
 fail-shutdown = de dienst werd gestopt
 fail-crash = de dienst was uitgevallen
