@@ -8,19 +8,18 @@ use metrics::{counter, gauge, histogram};
 use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use super::deciding::{allowed, as_held, conversation, counted, decide_here, over, recognised};
 use super::ears::Ears;
 use super::follow::Follow;
 use super::legs::Held;
 use super::live::{self, RunningCall};
 use super::{Shared, goodbye, perform, tell};
-use crate::config::Live;
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
 use crate::domain::{
-    AgreedStream, CallContext, CallId, CallStats, CallerHash, CallerNumber, Codec, Decision, DecisionReason,
-    Disposition, Entry, Fact, FailReason, Origin, Progress, StoredContext,
+    AgreedStream, CallId, CallStats, CallerNumber, Codec, Decision, Disposition, Entry, Fact, FailReason,
+    Progress, StoredContext,
 };
 use crate::media::{Leg, LegEvent};
-use crate::selection::Conversation;
 use crate::sip::{CallSignals, Ended, Incoming, SipCommand, SipEvent};
 use crate::store::{Batch, Comment, Decided, Met, ResponseKey};
 
@@ -51,30 +50,6 @@ pub(super) fn entry(call: CallId, fact: Fact) -> Entry {
     Entry { call, at_us: Timestamp::now().as_microsecond(), fact }
 }
 
-/// Decides whether a call, or one to come, is surveyed. Here every decision is counted, once: one that was made ahead
-/// was counted then.
-pub fn decide(parts: &Shared, context: &CallContext, caller: Option<CallerHash>, now: Timestamp) -> Decision {
-    let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
-    counted(selector.decide(context, caller, now))
-}
-
-/// The hash of a caller; what is remembered of them under the spellings of earlier versions goes over to it.
-fn recognised(parts: &Shared, number: &CallerNumber) -> CallerHash {
-    let privacy = parts.store.privacy();
-    let (hash, former) = (privacy.caller_hash(number), privacy.former_hashes(number));
-    if !former.is_empty() {
-        parts.selector.lock().unwrap_or_else(PoisonError::into_inner).recognise(hash, &former);
-        parts.store.ahead().recognise(hash, &former);
-    }
-    hash
-}
-
-fn counted(decision: Decision) -> Decision {
-    counter!("aftercall_decisions_total", "reason" => decision.reason.as_str(), "origin" => decision.origin.as_str())
-        .increment(1);
-    decision
-}
-
 async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let live = parts.live.load_full();
     let now = Timestamp::now();
@@ -93,7 +68,7 @@ async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
         (Some(before), _) => allowed(parts, before.decision.clone(), hash),
         (None, Some(Decided::Now(frozen))) => as_held(&frozen.decision, &live),
         (None, Some(Decided::Before)) => counted(Decision::already_made()),
-        (None, None) => decide(parts, context, hash, now),
+        (None, None) => decide_here(parts, context, hash, now),
     };
     let stored = StoredContext {
         trunk: signals.incoming.trunk.clone(),
@@ -113,39 +88,16 @@ async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     };
     let survey = decision.survey.as_ref().and_then(|(survey, _)| live.surveys.get(survey)).cloned();
     match survey {
-        None => goodbye::decline(parts, &live, id, signals, &decision, opening).await,
+        None => {
+            over(parts, conversation(&decision, context).filter(|_| decision.survey.is_some()), false);
+            goodbye::decline(parts, &live, id, signals, &decision, opening).await;
+        }
         Some(survey) => {
             let held = Held { decision: decision.clone(), context: context.clone() };
             let _leg = parts.legs.begin(signals.incoming.key, held);
             hold(parts, id, signals, survey, &decision, (opening, met)).await;
         }
     }
-}
-
-/// What names a conversation that must be surveyed once.
-fn conversation(decision: &Decision, context: &CallContext) -> Option<Conversation> {
-    let real = matches!(decision.origin, Origin::Sampled | Origin::Agent);
-    context.call_ref.clone().filter(|_| real).map(|call_ref| (call_ref, context.agent.clone()))
-}
-
-/// A decision that was made without knowing the caller.
-fn allowed(parts: &Shared, decision: Decision, caller: Option<CallerHash>) -> Decision {
-    let selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
-    if selector.forbids(caller) {
-        return Decision { survey: None, reason: DecisionReason::DoNotSurvey, ..decision };
-    }
-    decision
-}
-
-/// A decision made ahead, with the version of its survey that is held now.
-fn as_held(decision: &Decision, live: &Live) -> Decision {
-    let mut decision = decision.clone();
-    if let Some((id, version)) = &mut decision.survey
-        && let Some(survey) = live.surveys.get(id)
-    {
-        *version = survey.version;
-    }
-    decision
 }
 
 /// Ends a call that cannot be taken: the far end gets a final response, the journal the reason.
@@ -246,14 +198,6 @@ async fn hold(
     let disposition = driver.outcome.as_ref().map(|outcome| outcome.disposition);
     over(parts, conversation, matches!(disposition, Some(Disposition::Complete | Disposition::Partial)));
     driver.close().await;
-}
-
-/// A conversation's survey is over.
-fn over(parts: &Shared, conversation: Option<Conversation>, answered: bool) {
-    if let Some(name) = conversation {
-        let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
-        selector.end(name, answered, Timestamp::now());
-    }
 }
 
 /// A call as the view of running calls shows it at its start.

@@ -1,6 +1,7 @@
 //! One task per call: joins signalling, media, speech, conversation and store. It drives and decides nothing: who is surveyed
 //! is `selection`'s word, what is said is `dialogue`'s.
 
+mod deciding;
 mod driver;
 mod ears;
 mod follow;
@@ -17,7 +18,8 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
-pub use driver::{decide, run};
+pub use deciding::decide;
+pub use driver::run;
 pub use legs::Legs;
 pub use live::{RunningCall, RunningCalls};
 pub use orphans::close_all;

@@ -10,7 +10,7 @@ use sipx_sip::headers::{Address, CSeq, Contact, RecordRoute};
 use sipx_sip::{HeaderName, Method, Request, RequestBuilder, Uri};
 
 use super::Flow;
-use super::offer::is_private;
+use super::reach::is_private;
 use crate::config::Transport;
 use crate::domain::DialogTrace;
 

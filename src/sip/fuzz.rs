@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::core::{Core, Event, Packet, Settings};
-use super::{Flow, SipCommand, offer};
+use super::{Flow, SipCommand, offer, reach};
 use crate::config::{SipConfig, Transport, TrunkConfig};
 use crate::domain::Codec;
 
@@ -44,7 +44,7 @@ pub(crate) fn fuzz_packet(data: &[u8]) {
 /// A session description, read and answered.
 pub(crate) fn fuzz_offer(data: &[u8]) {
     let peer = crate::fuzz::peer();
-    let reach = offer::Reach::new(peer.ip(), None);
+    let reach = reach::Reach::new(peer.ip(), None);
     if let Ok(described) = offer::read(data, &Codec::ALL, &reach) {
         let local = offer::LocalMedia { address: peer, session_id: 1, version: 1 };
         let answer = offer::answer(&described, local);

@@ -1,6 +1,6 @@
 //! The INVITE and its answer (RFC 3261 §13.3, RFC 3262, RFC 4028 §9).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use metrics::counter;
 use sipx_sip::headers::{Address, CSeq, Supported};
@@ -15,14 +15,12 @@ use super::check::{self, ALLOW, Refusal, SUPPORTED, reason_phrase};
 use super::core::{Core, Event, Packet};
 use super::dialog::Dialog;
 use super::digest::Verdict;
-use super::offer::{self, Described, LocalMedia, OfferError, Reach};
+use super::offer::{self, Described, LocalMedia, OfferError};
+use super::reach::Reach;
 use super::transactions::CallTimer;
 use super::{CallKey, Ended, Flow, Incoming, context, refuse};
 use crate::config::{Provisional, TrunkConfig};
 use crate::domain::TrunkId;
-
-/// RFC 3261 §13.3.1.4: the repeats of a 2xx slow down to this.
-const T2: Duration = Duration::from_secs(4);
 
 impl Core {
     /// A new call, perhaps. Everything that can refuse it does so before anything is kept.
@@ -358,60 +356,6 @@ impl Core {
             let outputs = server.machine.on_tu_response(response);
             self.perform(id, outputs, now);
         }
-    }
-
-    /// Timer: the 2xx has no ACK yet.
-    pub(super) fn repeat_answer(&mut self, key: CallKey, now: Instant) {
-        let Some(call) = self.calls.get_mut(&key) else { return };
-        let flow = call.dialog.flow;
-        let Some(repeat) = call.repeat.as_mut() else { return };
-        if now >= repeat.until {
-            call.repeat = None;
-            counter!("aftercall_sip_no_ack_total").increment(1);
-            self.give_up(key, now);
-            return;
-        }
-        repeat.interval = (repeat.interval * 2).min(T2);
-        let (bytes, next) = (repeat.bytes.clone(), (now + repeat.interval).min(repeat.until));
-        self.transmit(flow, bytes);
-        self.set_call_timer(key, CallTimer::Answer, next);
-    }
-
-    /// No ACK came. RFC 3261 §13.3.1.4: the dialog is confirmed all the same, and is ended. Where the far end has never
-    /// shown itself the BYE goes out once, for it may have asked for nothing.
-    fn give_up(&mut self, key: CallKey, now: Instant) {
-        let first = self.calls.get(&key).is_some_and(|call| call.unconfirmed.is_some());
-        if !first {
-            self.end_with_bye(key, 408, "no ACK", Ended::NoAck, now);
-            return;
-        }
-        let Some(call) = self.calls.get_mut(&key) else { return };
-        let (cseq, flow) = (call.dialog.next_cseq(), call.dialog.next_hop());
-        if let Some(id) = call.invite.take() {
-            self.transactions.remove(id);
-        }
-        let bye = self.calls.get(&key).and_then(|call| self.bye(&call.dialog, cseq, 408, "no ACK"));
-        if let Some(bye) = bye {
-            self.transmit(flow, sipx_sip::Message::Request(bye).to_bytes());
-        }
-        self.finish(key, Ended::NoAck, now);
-    }
-
-    /// Timer: the reliable provisional response has no PRACK yet.
-    pub(super) fn repeat_provisional(&mut self, key: CallKey, now: Instant) {
-        let Some(call) = self.calls.get_mut(&key) else { return };
-        let flow = call.dialog.flow;
-        let Some(repeat) = call.reliable.as_mut().and_then(|r| r.repeat.as_mut()) else { return };
-        if now >= repeat.until {
-            // RFC 3262 §3: the UAS should reject the original request with a 5xx.
-            self.send_final(key, 504, now);
-            self.finish(key, Ended::NoAck, now);
-            return;
-        }
-        repeat.interval *= 2;
-        let (bytes, next) = (repeat.bytes.clone(), (now + repeat.interval).min(repeat.until));
-        self.transmit(flow, bytes);
-        self.set_call_timer(key, CallTimer::Provisional, next);
     }
 }
 

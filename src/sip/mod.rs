@@ -24,9 +24,12 @@ mod lenient;
 mod offer;
 mod outgoing;
 mod raw;
+mod reach;
 mod refuse;
+mod repeats;
 mod replaces;
 mod stream;
+mod table;
 #[cfg(test)]
 mod tests;
 mod told;
