@@ -187,7 +187,7 @@ fn parse(
     let wrong = |line, what: String| ConfigError::Wrong { file: file.to_owned(), line, what };
     let overrides: Vec<(String, String)> =
         variables.filter(|(name, _)| name.starts_with(PREFIX) && name.contains("__")).collect();
-    let config: Config = if overrides.is_empty() {
+    let mut config: Config = if overrides.is_empty() {
         toml::from_str(text)
             .map_err(|e| wrong(line_at(text, e.span().map_or(0, |s| s.start)), e.message().to_owned()))?
     } else {
@@ -202,6 +202,8 @@ fn parse(
             what: e.message().to_owned(),
         })?
     };
+    let (policy, selection) = (&config.policy.time_zone, &config.selection.time_zone);
+    config.store.day_zone = Some(if policy == "UTC" { selection } else { policy }.clone());
     check(&config).map_err(|(place, Fault { key, what })| {
         wrong(line_of(text, &place, key), format!("{}{key}: {what}", place.label()))
     })?;
