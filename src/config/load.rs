@@ -202,6 +202,8 @@ fn parse(
             what: e.message().to_owned(),
         })?
     };
+    let (policy, selection) = (&config.policy.time_zone, &config.selection.time_zone);
+    config.store.day_zone = Some(if policy == "UTC" { selection } else { policy }.clone());
     check(&config).map_err(|(place, Fault { key, what })| {
         wrong(line_of(text, &place, key), format!("{}{key}: {what}", place.label()))
     })?;

@@ -24,7 +24,7 @@ pub struct PolicyConfig {
     pub agent_batch_min: usize,
     /// A week's responses are shown to their agent from the Monday so many weeks after it on: 2-52.
     pub agent_delay_weeks: u8,
-    /// The time zone of that Monday, as the IANA database names it.
+    /// The time zone of that Monday, and of the days of reports, as the IANA database names it.
     pub time_zone: String,
     /// How long recordings and transcripts are kept: 1 day - 10 years.
     #[serde(with = "humantime_serde")]

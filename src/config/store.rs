@@ -26,6 +26,10 @@ pub struct StoreConfig {
     pub queue_max: usize,
     /// Writes that share one transaction: 1-4096.
     pub group_max: usize,
+    /// The time zone whose days sums by day are of; those of before when there is none. It is that of `[policy]`, or of
+    /// `[selection]` where the policy names none.
+    #[serde(skip)]
+    pub day_zone: Option<String>,
 }
 
 impl Default for StoreConfig {
@@ -38,6 +42,7 @@ impl Default for StoreConfig {
             size_max_mib: None,
             queue_max: 4096,
             group_max: 512,
+            day_zone: None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod ahead;
 mod audit;
 mod changes;
 mod comments;
+mod days;
 mod erase;
 #[cfg(test)]
 mod erase_tests;
@@ -188,6 +189,9 @@ impl Store {
             .map_err(|e| StoreError::Secret { path: secret, source: Arc::new(e) })?;
         let scratch = empty_scratch(data_dir)?;
         let mut conn = schema::open_writer(&path, config).await?;
+        if let Some(zone) = &config.day_zone {
+            days::set(&mut conn, zone).await?;
+        }
         let mut state = state::load(&mut conn, privacy.audit()).await?;
         let views = Views::open(&path).await?;
         let left_open = views.open_calls().await?;

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::days::Days;
 use super::passage::Passage;
 use crate::domain::{
     Answer, CallId, CallStats, Codec, Decision, Disposition, Entry, Fact, FailReason, Language, Origin,
     QuestionId, Scale, Stage, StoredContext, SurveyId, SurveyVersion,
 };
-
-/// Microseconds in a day.
-const DAY_US: i64 = 86_400_000_000;
 
 /// A call as its facts have made it so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +66,7 @@ pub(super) struct OutcomeKey {
 /// What both roll-ups are grouped by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct GroupKey {
-    /// Days since 1970 UTC of the offer.
+    /// The day of the offer, in days since 1970.
     pub(super) day: i64,
     pub(super) origin: Origin,
     pub(super) survey: Option<(SurveyId, SurveyVersion)>,
@@ -79,6 +77,8 @@ pub(super) struct GroupKey {
 /// What one transaction adds to the sums. Sorted, so that two rebuilds write in the same order.
 #[derive(Debug, Default)]
 pub(super) struct RollUps {
+    /// The days that they are of.
+    pub(super) days: Days,
     pub(super) answers: BTreeMap<AnswerKey, i64>,
     pub(super) outcomes: BTreeMap<OutcomeKey, i64>,
     pub(super) queue_counts: BTreeMap<String, u64>,
@@ -162,7 +162,11 @@ impl CallRow {
                 self.failure = *failure;
                 self.by_caller = Some(*by_caller);
                 self.stats = *stats;
-                let key = OutcomeKey { group: self.group(), disposition: *disposition, stage: self.stage };
+                let key = OutcomeKey {
+                    group: self.group(&sums.days),
+                    disposition: *disposition,
+                    stage: self.stage,
+                };
                 *sums.outcomes.entry(key).or_default() += 1;
             }
             Fact::Key { .. }
@@ -192,7 +196,7 @@ impl CallRow {
             answer: answer.clone(),
         });
         let key = AnswerKey {
-            group: self.group(),
+            group: self.group(&sums.days),
             question: answer.question.clone(),
             kind: answer.kind.as_str(),
             scale: answer.scale,
@@ -205,9 +209,9 @@ impl CallRow {
         self.stage = self.stage.max(stage);
     }
 
-    fn group(&self) -> GroupKey {
+    fn group(&self, days: &Days) -> GroupKey {
         GroupKey {
-            day: self.offered_us.div_euclid(DAY_US),
+            day: days.of(self.offered_us),
             origin: self.origin(),
             survey: self.decision.as_ref().and_then(|d| d.survey.clone()),
             queue: self.queue(),

@@ -65,7 +65,8 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
     }
     let sizes = super::state::tile_sizes(&mut tx).await?;
     let (mut rebuilt, mut last) = (Rebuilt::default(), Vec::new());
-    let mut state = State { sizes, ..State::default() };
+    let days = super::days::load(&mut tx).await?;
+    let mut state = State { sizes, days, ..State::default() };
     let mut told = Instant::now();
     loop {
         let sql = lines_after();
@@ -75,7 +76,7 @@ pub(super) async fn rebuild_on(conn: &mut SqliteConnection) -> Result<Rebuilt, S
         last = end.id.clone();
         let entries = rows.iter().map(LineRow::entry).collect::<Result<Vec<_>, _>>()?;
         let ended = sql_words::calls_of(&mut tx, &entries, &state.open).await?;
-        let mut staged = Staged::with_ended(ended);
+        let mut staged = Staged::of(&state, ended);
         for (row, entry) in rows.iter().zip(&entries) {
             staged.apply(entry, row.node(), &state);
         }

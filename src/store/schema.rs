@@ -22,7 +22,7 @@ const WAL_BYTES_MAX: &str = "67108864";
 /// SQLite's own page size, in KiB.
 const PAGE_KIB: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "voice", include_str!("migrations/0002_voice.sql")),
     (3, "rules", include_str!("migrations/0003_rules.sql")),
@@ -34,6 +34,7 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
     (9, "errands", include_str!("migrations/0009_errands.sql")),
     (10, "groups", include_str!("migrations/0010_groups.sql")),
     (12, "audit_key", include_str!("migrations/0012_audit_key.sql")),
+    (13, "day_zone", include_str!("migrations/0013_day_zone.sql")),
 ];
 
 /// Settings for reading.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::{Row, SqliteConnection};
 
 use super::audit::{AuditKey, Head};
+use super::days::Days;
 use super::groups::AllGroups;
 use super::project::CallRow;
 use super::tiles::{self, AllWaiting, QuestionKey, TileKey};
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub(super) sizes: TileSizes,
     /// The end of the audit log.
     pub(super) head: Head,
+    /// The days that sums are of.
+    pub(super) days: Days,
 }
 
 /// Brings the sums up to date where the tables are newer than the facts, and reads what waits and how long the audit log
@@ -62,7 +65,8 @@ pub(super) async fn load(conn: &mut SqliteConnection, key: &AuditKey) -> Result<
         }
     }
     let head = super::audit::head(conn, key).await?;
-    let mut state = State { sizes, head, ..State::default() };
+    let days = super::days::load(conn).await?;
+    let mut state = State { sizes, head, days, ..State::default() };
     let rows = sqlx::query("SELECT * FROM tiles_waiting WHERE n > 0")
         .fetch_all(&mut *conn)
         .await

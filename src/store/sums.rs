@@ -23,16 +23,16 @@ pub enum GroupBy {
     Queue,
     /// Every survey.
     Survey,
-    /// Every day (UTC).
+    /// Every day, of the time zone that the sums are of.
     Day,
 }
 
 /// What a report covers. All that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Days from the one that holds this time on, in microseconds since 1970 UTC.
+    /// Days from the one that this time has in UTC on, in microseconds since 1970.
     pub from_us: Option<i64>,
-    /// Days before the one that holds this time; a time within a day takes that day in.
+    /// Days before the one that this time has in UTC; a time within a day takes that day in.
     pub to_us: Option<i64>,
     /// Of this agent.
     pub agent: Option<AgentId>,

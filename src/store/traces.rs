@@ -51,7 +51,10 @@ pub(super) async fn replace(
         let update = sqlx::query(update).bind(hidden).bind(body).bind(token).bind(name);
         update.execute(&mut *conn).await.map_err(sql::write_error)?;
     }
-    audit::rewrite(conn, privacy.audit(), change).await.map(|_| ())
+    for word in words {
+        audit::rewrite(conn, privacy.audit(), word, change).await?;
+    }
+    Ok(())
 }
 
 /// Changes every text in a value; whether there was one to change.

@@ -144,7 +144,7 @@ impl Writer {
     async fn write(&mut self, batches: &[Box<Batch>], notes: Vec<Note>) -> Result<(), StoreError> {
         let entries = batches.iter().flat_map(|batch| &batch.entries);
         let ended = sql_words::calls_of(&mut self.conn, entries, &self.state.open).await?;
-        let mut staged = Staged::with_ended(ended);
+        let mut staged = Staged::of(&self.state, ended);
         for batch in batches {
             for entry in &batch.entries {
                 staged
@@ -287,8 +287,9 @@ pub(super) struct Staged {
 
 impl Staged {
     /// An empty one, that knows the calls which [`sql_words::calls_of`] found.
-    pub(super) fn with_ended(ended: HashMap<CallId, CallOf>) -> Self {
-        Self { ended, ..Self::default() }
+    pub(super) fn of(state: &State, ended: HashMap<CallId, CallOf>) -> Self {
+        let sums = RollUps { days: state.days.clone(), ..RollUps::default() };
+        Self { sums, ended, ..Self::default() }
     }
 
     /// Adds a fact. One about a call that has ended, or never began, is kept in the journal and moves nothing; but for

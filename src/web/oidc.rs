@@ -1,6 +1,7 @@
 //! Single sign-on: OpenID Connect Core 1.0, authorization code flow (§3.1) with PKCE (RFC 7636).
 
 mod claims;
+mod lenient;
 
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use openidconnect::core::{
     CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
-    TokenResponse as _, UserInfoClaims, UserInfoError,
+    AccessToken, AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    StandardErrorResponse, StandardTokenResponse, SubjectIdentifier, TokenResponse as _, UserInfoClaims,
+    UserInfoError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use claims::{object, person};
+use lenient::Vouched;
 
 use crate::access::Person;
 use crate::config::{OidcConfig, WebConfig};
@@ -160,7 +163,7 @@ impl SingleSignOn {
     /// # Errors
     /// [`SignOnError::Provider`], [`SignOnError::Config`].
     pub async fn begin(&self, next: String) -> Result<(String, Pending), SignOnError> {
-        let client = self.client().await?;
+        let (client, _) = self.client().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = client.authorize_url(
             CoreAuthenticationFlow::AuthorizationCode,
@@ -185,39 +188,76 @@ impl SingleSignOn {
     /// # Errors
     /// [`SignOnError`].
     pub async fn finish(&self, pending: Pending, code: String) -> Result<(Person, String), SignOnError> {
-        let client = self.client().await?;
+        let (client, metadata) = self.client().await?;
+        let nonce = Nonce::new(pending.nonce);
         let request = client
             .exchange_code(AuthorizationCode::new(code))
             .map_err(|e| SignOnError::Provider(e.to_string()))?
             .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier));
-        let tokens = request.request_async(&self.http).await.map_err(|e| SignOnError::Refused(whole(&e)))?;
-        let token = tokens.id_token().ok_or_else(|| SignOnError::Refused("there is no ID token".into()))?;
-        let claims = token
-            .claims(&client.id_token_verifier(), &Nonce::new(pending.nonce))
-            .map_err(|e| SignOnError::Refused(e.to_string()))?;
-        let mut known = object(claims);
-        if let Ok(request) = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone())) {
-            // Many providers put into the ID token only who it is, and tell the rest here. Where the ID token says all, a
-            // provider that tells nothing here keeps nobody out.
-            let told: Result<UserInfoClaims<Others, CoreGenderClaim>, _> =
-                request.request_async(&self.http).await;
-            match told {
-                Ok(told) => known.extend(object(&told)),
-                // Of somebody else, or with a wrong signature: no answer of the provider's.
-                Err(UserInfoError::ClaimsVerification(e)) => return Err(SignOnError::Refused(whole(&e))),
-                Err(UserInfoError::Response(status, ..)) => {
-                    info!("User-info is not to be had, so the ID token alone counts: {status}");
-                }
-                Err(cause) => {
-                    info!("User-info is not to be had, so the ID token alone counts: {}", whole(&cause))
-                }
+        let refused = |e: &dyn std::error::Error| SignOnError::Refused(whole(e));
+        let Vouched { mut claims, subject, access } = match request.request_async(&self.http).await {
+            Ok(tokens) => {
+                let token =
+                    tokens.id_token().ok_or_else(|| SignOnError::Refused("there is no ID token".into()))?;
+                let good = token.claims(&client.id_token_verifier(), &nonce).map_err(|e| refused(&e))?;
+                let access = tokens.access_token().clone();
+                Vouched { claims: object(good), subject: good.subject().clone(), access }
             }
-        }
-        let subject = format!("{} {}", claims.issuer().as_str(), claims.subject().as_str());
-        Ok((person(&self.config, subject, &known)?, pending.next))
+            // What cannot be parsed may be a claim that nobody needs.
+            Err(RequestTokenError::Parse(fault, answer)) => {
+                lenient::read(&answer, &metadata, client.client_id(), &nonce)
+                    .map_err(|why| SignOnError::Refused(format!("{}: {why}", whole(&fault))))?
+            }
+            Err(fault) => return Err(refused(&fault)),
+        };
+        claims.extend(self.user_info(&client, &metadata, &access, &subject).await?);
+        let subject = format!("{} {}", metadata.issuer().as_str(), subject.as_str());
+        Ok((person(&self.config, subject, &claims)?, pending.next))
     }
 
-    async fn client(&self) -> Result<Client, SignOnError> {
+    /// What the provider tells beside the ID token: many put into that only who it is. Where the ID token says all, a
+    /// provider that tells nothing here keeps nobody out.
+    async fn user_info(
+        &self,
+        client: &Client,
+        metadata: &CoreProviderMetadata,
+        access: &AccessToken,
+        subject: &SubjectIdentifier,
+    ) -> Result<Map<String, Value>, SignOnError> {
+        let Ok(request) = client.user_info(access.clone(), Some(subject.clone())) else {
+            return Ok(Map::new());
+        };
+        let told: Result<UserInfoClaims<Others, CoreGenderClaim>, _> =
+            request.request_async(&self.http).await;
+        let why = match told {
+            Ok(told) => return Ok(object(&told)),
+            // Of somebody else, or with a wrong signature: no answer of the provider's.
+            Err(UserInfoError::ClaimsVerification(e)) => return Err(SignOnError::Refused(whole(&e))),
+            Err(UserInfoError::Parse(fault)) => match self.plain_user_info(metadata, access, subject).await {
+                Some(told) => return Ok(told),
+                None => whole(&fault),
+            },
+            Err(UserInfoError::Response(status, ..)) => status.to_string(),
+            Err(cause) => whole(&cause),
+        };
+        info!("User-info is not to be had, so the ID token alone counts: {why}");
+        Ok(Map::new())
+    }
+
+    /// The same without a look at the types of claims.
+    async fn plain_user_info(
+        &self,
+        metadata: &CoreProviderMetadata,
+        access: &AccessToken,
+        subject: &SubjectIdentifier,
+    ) -> Option<Map<String, Value>> {
+        let url = metadata.userinfo_endpoint()?.url().clone();
+        let answer = self.http.get(url).bearer_auth(access.secret()).send().await.ok()?;
+        let told: Map<String, Value> = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
+        (told.get("sub").and_then(Value::as_str) == Some(subject.as_str())).then_some(told)
+    }
+
+    async fn client(&self) -> Result<(Client, CoreProviderMetadata), SignOnError> {
         let mut provider = self.provider.lock().await;
         let fresh = provider.as_ref().is_some_and(|(since, said)| {
             since.elapsed() < if said.is_ok() { PROVIDER_FOR } else { AWAY_FOR }
@@ -232,8 +272,8 @@ impl SingleSignOn {
         let said = said.unwrap_or_else(|| Err("it said nothing".into()));
         let metadata = said.map_err(SignOnError::Provider)?;
         let id = ClientId::new(self.config.client_id.clone());
-        let client = Client::from_provider_metadata(metadata, id, self.secret.clone());
-        Ok(client.set_redirect_uri(self.back_to.clone()))
+        let client = Client::from_provider_metadata(metadata.clone(), id, self.secret.clone());
+        Ok((client.set_redirect_uri(self.back_to.clone()), metadata))
     }
 }
 

@@ -191,7 +191,7 @@ fn responses_in_pages_and_as_exports() {
     assert_eq!((rows.len(), &rows[0]["agent"]), (3, &"=1+2".into()));
     let sheet = sheet_of(&get(api, "/api/v1/exports/responses.xlsx", &token).body);
     assert_eq!(sheet.matches("<row ").count(), 4);
-    assert!(sheet.contains("'=1+2") && !sheet.contains("<f>"), "{sheet}");
+    assert!(sheet.contains("<t>=1+2</t>") && !sheet.contains("<f>"), "a text cell is no formula: {sheet}");
     for wrong in [
         "limit=0",
         "limit=5000",

@@ -20,6 +20,8 @@ struct Says {
     nonce: String,
     claims: Value,
     user_info: Option<Value>,
+    /// Whether somebody has changed the token on its way.
+    forged: bool,
     /// Requests for tokens, as they came.
     asked: Vec<String>,
 }
@@ -142,7 +144,11 @@ fn token(issuer: &str, key: &CoreRsaPrivateSigningKey, says: &Says) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let text = format!("{}.{}", part(&json!({"alg": "RS256", "typ": "JWT", "kid": "one"})), part(&claims));
     let signed = key.sign(&CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256, text.as_bytes());
-    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signed.expect("a signature")))
+    let mut signed = signed.expect("a signature");
+    if says.forged {
+        signed[7] ^= 1;
+    }
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signed))
 }
 
 #[test]

@@ -69,32 +69,46 @@ async fn lines_after(conn: &mut SqliteConnection, seq: i64) -> Result<Vec<AuditL
     rows.iter().map(line).collect()
 }
 
-/// Puts other texts in the place of scopes and reasons of lines. Hashes stay, so that the chain and every hash that was
-/// kept elsewhere hold; the key vouches for what such a line says now.
+/// Puts other texts in the place of scopes and reasons that hold a word. Hashes stay, so that the chain and every hash
+/// that was kept elsewhere hold; the key vouches for what such a line says now. Only lines with the word are read: the
+/// log may be long, and answers of running calls wait meanwhile.
 pub(in crate::store) async fn rewrite(
     conn: &mut SqliteConnection,
     key: &AuditKey,
+    word: &str,
     change: impl Fn(&str) -> Option<String>,
-) -> Result<u64, StoreError> {
-    let (mut head, mut changed) = (Head::default(), 0);
+) -> Result<(), StoreError> {
+    let mut seq = 0;
     loop {
-        let lines = lines_after(conn, head.seq).await?;
-        if lines.is_empty() {
-            return Ok(changed);
-        }
-        for mut line in lines {
+        let text = format!(
+            "{COLUMNS} WHERE seq > $1 AND (instr(scope, $2) > 0 OR instr(reason, $2) > 0) ORDER BY seq LIMIT {PAGE}"
+        );
+        let query = sqlx::query(AssertSqlSafe(text)).bind(seq).bind(word.to_owned());
+        let rows = query.fetch_all(&mut *conn).await.map_err(read_error)?;
+        let lines: Vec<AuditLine> = rows.iter().map(line).collect::<Result<_, _>>()?;
+        let Some(last) = lines.last() else { return Ok(()) };
+        seq = last.seq;
+        for line in lines.into_iter().filter(|line| line.what != SEALED) {
             let (scope, reason) = (change(&line.scope), change(&line.reason));
-            if (scope.is_some() || reason.is_some()) && line.what != SEALED {
-                line.scope = scope.unwrap_or(line.scope);
-                line.reason = reason.unwrap_or(line.reason);
-                let tag = key.erased(&head.hash, &line);
-                let text =
-                    "UPDATE audit SET scope = $1, reason = $2, salt = NULL, erased = $3 WHERE seq = $4";
-                let update = sqlx::query(text).bind(line.scope.clone()).bind(line.reason.clone());
-                let update = update.bind(tag).bind(line.seq).execute(&mut *conn).await;
-                changed += update.map_err(sql::write_error)?.rows_affected();
+            if scope.is_none() && reason.is_none() {
+                continue;
             }
-            head = Head { seq: line.seq, hash: line.hash };
+            let left = AuditLine {
+                scope: scope.unwrap_or_else(|| line.scope.clone()),
+                reason: reason.unwrap_or_else(|| line.reason.clone()),
+                ..line
+            };
+            replace(conn, key, left).await?;
         }
     }
+}
+
+/// Writes what is left of a line.
+async fn replace(conn: &mut SqliteConnection, key: &AuditKey, line: AuditLine) -> Result<(), StoreError> {
+    let before = sqlx::query_scalar("SELECT hash FROM audit WHERE seq = $1").bind(line.seq - 1);
+    let before: Option<String> = before.fetch_optional(&mut *conn).await.map_err(read_error)?;
+    let tag = key.erased(&before.unwrap_or_default(), &line);
+    let text = "UPDATE audit SET scope = $1, reason = $2, salt = NULL, erased = $3 WHERE seq = $4";
+    let update = sqlx::query(text).bind(line.scope).bind(line.reason).bind(tag).bind(line.seq);
+    update.execute(conn).await.map(|_| ()).map_err(sql::write_error)
 }
