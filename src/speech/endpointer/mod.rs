@@ -263,7 +263,7 @@ impl Endpointer {
         }
         let length = self.now - spoken.start;
         if let Some(sustain) =
-            self.sustain.as_mut().filter(|_| loud && length >= STEPS_BEFORE && length % 2 == 0)
+            self.sustain.as_mut().filter(|_| loud && length >= STEPS_BEFORE && length.is_multiple_of(2))
         {
             sustain.look();
         }
