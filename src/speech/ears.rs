@@ -104,6 +104,16 @@ impl Ears<'_> {
         thresholds: Option<Thresholds>,
         grammars: &Grammars,
     ) -> Result<Judgement, Deaf> {
+        if speech.cut {
+            // Nothing that has no end is an answer, whatever words were found in its first seconds.
+            super::count_passed_over("endless");
+            return Ok(Judgement {
+                words: Vec::new(),
+                meaning: None,
+                verdict: Verdict::NoMatch,
+                confidence_pm: 0,
+            });
+        }
         let Plan { facts, language, grammar, full, .. } = self.plan;
         let read = |words: &[HeardWord]| {
             let words: Vec<&str> = words.iter().map(|word| word.word.as_str()).collect();
@@ -120,9 +130,6 @@ impl Ears<'_> {
         let full = full.as_ref().filter(|_| judge::in_doubt(&main, read)).and_then(again);
         let heard = Heard { main, wide: other(wide).await, full: other(full).await };
         let mut judged = judge(&facts.rule, thresholds, &heard, read);
-        if speech.cut {
-            judged.verdict = Verdict::NoMatch;
-        }
         // From the first sample fed to the start of listening; no word ends after what was fed.
         let fed_ms = self.samples / PER_MS;
         for word in &mut judged.words {

@@ -136,3 +136,8 @@ pub enum SpeechEvent {
 pub(crate) fn count_deaf(why: Deaf) {
     metrics::counter!("aftercall_speech_deaf_total", "why" => why.as_str()).increment(1);
 }
+
+/// Counts what was loud and was no answer by its sound alone.
+pub(crate) fn count_passed_over(why: &'static str) {
+    metrics::counter!("aftercall_speech_passed_over_total", "why" => why).increment(1);
+}

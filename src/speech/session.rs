@@ -149,6 +149,7 @@ impl Session<'_> {
                     }
                 }
                 Some(Change::Withdrawn) => {
+                    super::count_passed_over("noise");
                     ears = None;
                     kept.clear();
                 }

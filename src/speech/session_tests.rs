@@ -123,6 +123,19 @@ async fn a_comment_takes_pauses_and_needs_nobody() {
 }
 
 #[tokio::test]
+async fn what_has_no_end_is_no_answer_whatever_was_heard_in_it() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let parts = [(false, 600), (true, 9000)];
+    let events = told(vec![Line::Hear("seven".into(), 1000)], order(question(), false), &parts).await;
+    let [SpeechEvent::Began, SpeechEvent::Heard { hearing, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((hearing.verdict, &hearing.meaning, hearing.words.len()), (Verdict::NoMatch, &None, 0));
+    let text = metrics.render();
+    assert!(text.contains("aftercall_speech_passed_over_total{why=\"endless\"} 1\n"), "{text}");
+}
+
+#[tokio::test]
 async fn an_utterance_that_nobody_hears_counts_once() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();

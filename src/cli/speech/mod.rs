@@ -59,9 +59,6 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode>
 fn settings(global: &Global) -> anyhow::Result<(SpeechConfig, SpeechModels)> {
     let mut config = crate::config::read(&global.config)?.speech;
     let models = crate::config::speech_models(&global.config, &mut config)?;
-    if config.library.is_none() && tools(&config, &global.data).is_err() {
-        config.library = place::library(&global.config);
-    }
     Ok((config, models))
 }
 
@@ -119,6 +116,9 @@ fn fetching(wanted: Wanted<'_>) -> String {
 async fn hearers(global: &Global, wanted: Wanted<'_>, limits: Limits) -> anyhow::Result<Option<Hearers>> {
     let (mut config, mut models) = settings(global)?;
     let grammars = grammars(global)?;
+    if config.library.is_none() && tools(&config, &global.data).is_err() {
+        config.library = place::library(&global.config);
+    }
     if limits == Limits::Patient {
         (config.deadline, config.hung_after) = (PATIENCE, PATIENCE);
         config.queue_kib = PATIENCE_KIB;

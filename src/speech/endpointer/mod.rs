@@ -2,8 +2,9 @@
 //!
 //! Vosk's own rules take 0.8 s after the last word, and sometimes never end; energy against a floor that follows the
 //! line takes the 0.3 s that it waits. What is loud and no voice is told apart before or soon after: key tones and
-//! signals of the network are predictable, clicks are short, noise and hum are steady.
+//! signals of the network are predictable, clicks are short, noise and hum are steady, notes are held.
 
+mod music;
 mod sound;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::music::{STEPS_BEFORE, Sustain};
 use self::sound::{Meter, SILENCE_DBFS, STEP, Sound, decibels};
 use crate::domain::AudioFrame;
 
@@ -46,16 +48,19 @@ pub struct Bounds {
     pub silence: Duration,
     /// Longest utterance.
     pub length_max: Duration,
+    /// Whether music is let go like noise. A comment keeps it: it may be what the caller speaks over.
+    pub no_music: bool,
 }
 
 impl Bounds {
     /// For one answer: 300 ms of silence, 6 s of speech.
-    pub const ANSWER: Self = Self { silence: Duration::from_millis(300), length_max: Duration::from_secs(6) };
+    pub const ANSWER: Self =
+        Self { silence: Duration::from_millis(300), length_max: Duration::from_secs(6), no_music: true };
 
     /// For the caller's own words: 1.5 s of silence.
     #[must_use]
     pub fn comment(length_max: Duration) -> Self {
-        Self { silence: Duration::from_millis(1500), length_max }
+        Self { silence: Duration::from_millis(1500), length_max, no_music: false }
     }
 }
 
@@ -64,7 +69,7 @@ impl Bounds {
 pub enum Change {
     /// Speech began a little ago; what belongs to it waits in [`Endpointer::take`].
     Began,
-    /// What began was noise after all. Listening goes on.
+    /// What began was noise or music after all. Listening goes on.
     Withdrawn,
     /// Speech is over.
     Ended(Speech),
@@ -93,6 +98,8 @@ pub struct Endpointer {
     silence_steps: u32,
     length_steps_max: u32,
     meter: Meter,
+    /// Where music is let go.
+    sustain: Option<Sustain>,
     /// Steps measured so far.
     now: u32,
     /// Samples that are no whole step yet.
@@ -135,6 +142,7 @@ impl Endpointer {
             silence_steps: steps(bounds.silence).max(1),
             length_steps_max: steps(bounds.length_max).max(1),
             meter: Meter::default(),
+            sustain: bounds.no_music.then(Sustain::default),
             now: 0,
             rest: Vec::with_capacity(2 * STEP),
             floor: FLOOR_DBFS,
@@ -180,6 +188,9 @@ impl Endpointer {
 
     fn handle_step(&mut self, samples: &[i16; STEP]) -> Option<Change> {
         let sound = self.meter.measure(samples);
+        if let Some(sustain) = &mut self.sustain {
+            sustain.follow(samples);
+        }
         self.now += 1;
         self.ready.extend(samples);
         self.levels.push_back(sound.dbfs);
@@ -222,6 +233,9 @@ impl Endpointer {
         let recent = self.levels.iter().rev().take(since as usize);
         let peak_dbfs = recent.clone().copied().fold(SILENCE_DBFS, f32::max);
         let energy = recent.map(|dbfs| 10f32.powf(dbfs / 10.0)).sum();
+        if let Some(sustain) = &mut self.sustain {
+            sustain.begin();
+        }
         self.state = State::Speaking(Spoken {
             start,
             end: self.now,
@@ -248,6 +262,11 @@ impl Endpointer {
             spoken.loud_steps += 1;
         }
         let length = self.now - spoken.start;
+        if let Some(sustain) =
+            self.sustain.as_mut().filter(|_| loud && length >= STEPS_BEFORE && length.is_multiple_of(2))
+        {
+            sustain.look();
+        }
         if let Some(steady) = steady.filter(|steady| loud && *steady > go_on) {
             let since = STEADY_STEPS as u32;
             if steady < spoken.peak_dbfs - BELOW_PEAK_DB {
@@ -271,6 +290,10 @@ impl Endpointer {
     fn end(&mut self, cut: bool) -> Change {
         let noise_dbfs = self.floor.round() as i8;
         let State::Speaking(spoken) = &self.state else { return Change::Withdrawn };
+        if self.sustain.as_ref().is_some_and(Sustain::is_music) {
+            self.silence();
+            return Change::Withdrawn;
+        }
         Change::Ended(Speech {
             start_ms: spoken.start * STEP_MS,
             end_ms: spoken.end * STEP_MS,

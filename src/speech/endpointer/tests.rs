@@ -141,9 +141,61 @@ fn noise_that_begins_is_withdrawn_and_then_spoken_over() {
     );
 }
 
+/// Notes with their fifth and octave and overtones, each struck and held for a while, as an organ or strings play them.
+fn music(ms: u32, beat_ms: u32) -> Vec<Vec<i16>> {
+    let notes = [261.6, 220.0, 246.9, 196.0];
+    let samples: Vec<i16> = (0..ms * 8)
+        .map(|n| {
+            let (beat, time) = ((n / (beat_ms * 8)) as usize, n as f32 / 8000.0);
+            let within = (n % (beat_ms * 8)) as f32 / 8000.0;
+            let wave = |hz: f32| {
+                (1..4)
+                    .map(|k| (std::f32::consts::TAU * hz * k as f32 * time).sin() / (k * k) as f32)
+                    .sum::<f32>()
+            };
+            let struck = (within / 0.02).min(1.0) * (-within * 1.5).exp();
+            ([1.0, 1.5, 2.0].iter().map(|&part| wave(part * notes[beat % 4])).sum::<f32>() * struck * 2_500.0)
+                as i16
+        })
+        .collect();
+    samples.chunks(160).map(<[i16]>::to_vec).collect()
+}
+
+fn changes_of(frames: impl Iterator<Item = Vec<i16>>, bounds: Bounds) -> Vec<Change> {
+    let mut endpointer = Endpointer::new(bounds);
+    let mut changes = Vec::new();
+    for samples in frames {
+        let frame = AudioFrame { samples: samples.into(), at: Instant::now(), key_down: false };
+        let change = endpointer.handle_frame(&frame);
+        if matches!(change, Some(Change::Ended(_))) {
+            endpointer.silence();
+        }
+        changes.extend(change);
+    }
+    changes
+}
+
+#[test]
+fn music_on_hold_is_let_go_however_long_and_speech_after_it_is_heard() {
+    let quiet = |ms| sound(&[Quiet(ms)], -70.0).into_iter().map(|(samples, _)| samples);
+    for (ms, beat_ms) in [(600, 600), (1200, 400), (2500, 500), (8000, 700), (20_000, 450)] {
+        let frames = || quiet(500).chain(music(ms, beat_ms)).chain(quiet(1000));
+        let changes = changes_of(frames(), Bounds::ANSWER);
+        let ended = changes.iter().any(|change| matches!(change, Change::Ended(_)));
+        assert!(!ended && changes.last() == Some(&Change::Withdrawn), "{ms} ms: {changes:?}");
+        let voice = sound(&[Voice(500, -20.0), Quiet(600)], -70.0).into_iter().map(|(samples, _)| samples);
+        let changes = changes_of(frames().chain(voice), Bounds::ANSWER);
+        assert!(matches!(changes.last(), Some(Change::Ended(speech)) if !speech.cut), "{ms} ms: {changes:?}");
+    }
+    // A comment keeps what it was spoken over.
+    let all = quiet(500).chain(music(3000, 500)).chain(quiet(2000));
+    let changes = changes_of(all, Bounds::comment(Duration::from_secs(60)));
+    assert!(matches!(changes[..], [Change::Began, Change::Ended(_)]), "{changes:?}");
+}
+
 #[test]
 fn speech_without_end_is_cut() {
-    let changes = heard(&[Quiet(500), Voice(7000, -20.0)], -70.0);
+    let changes = heard(&[&[Quiet(500)][..], &[Voice(700, -20.0); 10]].concat(), -70.0);
     assert!(matches!(changes[..2], [Change::Began, Change::Ended(Speech { cut: true, .. })]), "{changes:?}");
 }
 

@@ -74,7 +74,9 @@ impl<'a> Body<'a> {
     pub(super) fn word(&mut self) -> Result<HeardWord, Garbage> {
         let (word, confidence_pm) = (self.text()?, self.u16()?);
         let (start_ms, end_ms) = (self.u32()?, self.u32()?);
-        if word.is_empty() || confidence_pm > 1000 || start_ms > end_ms {
+        // It is shown to people, on terminals too: a process that was taken over must not write to those.
+        let plain = !word.is_empty() && !word.chars().any(|c| c.is_control() || c.is_whitespace());
+        if !plain || confidence_pm > 1000 || start_ms > end_ms {
             return Err(Garbage);
         }
         Ok(HeardWord { word, confidence_pm, start_ms, end_ms })

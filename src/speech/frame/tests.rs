@@ -134,3 +134,17 @@ fn what_a_kernel_does_not_hold_is_said() {
     assert!(of(6, false).not_held().unwrap().contains("seccomp"));
     assert!(of(0, false).not_held().unwrap().contains("neither"));
 }
+
+#[test]
+fn a_word_that_would_write_to_a_terminal_is_garbage() {
+    for (word, good) in
+        [("seven", true), ("don't", true), ("[unk]", true), ("a\u{1b}[2J", false), ("a b", false)]
+    {
+        let words = vec![HeardWord { word: word.to_owned(), confidence_pm: 1, start_ms: 0, end_ms: 1 }];
+        let mut bytes = Vec::new();
+        write(&FromWorker::Heard { stream: 1, words }, &mut bytes);
+        let mut reader = Reader::default();
+        reader.extend(&bytes);
+        assert_eq!(reader.poll_message::<FromWorker>().is_ok(), good, "{word:?}");
+    }
+}

@@ -125,6 +125,10 @@ fn people_are_heard() {
     let Some(pool) = pool(|_| ()) else { return };
     let model = pool.model(&english()).expect("a model");
     assert_eq!((model.unknown.as_str(), model.open_vocabulary), ("[unk]", false));
+    // Whatever this kernel has to confine a process with holds while it hears.
+    let cage = pool.cage().expect("it is ready");
+    let (_, probed) = probe("deeds").unwrap_or_default();
+    assert!(cage.calls || !probed.contains("calls: confined"), "{cage:?}");
     for (file, said) in [("7_theo_0.wav", "seven"), ("3_theo_5.wav", "three"), ("1_yweweler_10.wav", "one")] {
         let Some(samples) = speech(file) else { return };
         let words = hear(open(&pool), &samples).expect("a result");

@@ -2,7 +2,7 @@
 //!
 //! Four steps, in this order: [`limit`] first thing, [`confine_to_model`] before the model is read, [`close_files`] when
 //! it is loaded, and [`close_calls`] when the threads that hear are there. Landlock keeps files and ports away; the
-//! filter of [`calls`] lets through only what hearing takes, so that either of them alone holds a process that has
+//! filter of `calls` lets through only what hearing takes, so that either of them alone holds a process that has
 //! loaded its model, where the kernel refuses the other.
 
 mod calls;
