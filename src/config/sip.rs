@@ -18,9 +18,9 @@ use crate::sip::SourceExpr;
 pub struct SipConfig {
     /// Calls that may be up or being set up at once, over all trunks: 1-100000.
     pub calls_max: usize,
-    /// Answered calls of one address whose ACK has not come yet: 1-100000. More are refused with 503, for nobody may
-    /// have asked for them: a forged source never sends an ACK.
-    pub unconfirmed_max: usize,
+    /// Answered calls of one address whose ACK has not come yet: 1-100000; a quarter of `calls_max` unless it is set.
+    /// More are refused with 503, for nobody may have asked for them: a forged source never sends an ACK.
+    pub unconfirmed_max: Option<usize>,
     /// RFC 3261 T1, the round-trip estimate that all retransmission starts from: 50 ms - 2 s.
     #[serde(with = "humantime_serde")]
     pub t1: Duration,
@@ -58,7 +58,7 @@ impl Default for SipConfig {
     fn default() -> Self {
         Self {
             calls_max: 2000,
-            unconfirmed_max: 500,
+            unconfirmed_max: None,
             t1: Duration::from_millis(500),
             source_rate: 200,
             source_burst: 400,
@@ -86,10 +86,19 @@ impl Checked for SipConfig {
         within("connections_max", (1..=10_000).contains(&self.connections_max), "must lie in 1-10000")?;
         let each = (1..=10_000).contains(&self.connections_per_source);
         within("connections_per_source", each, "must lie in 1-10000")?;
-        within("unconfirmed_max", (1..=100_000).contains(&self.unconfirmed_max), "must lie in 1-100000")?;
+        let unconfirmed = self.unconfirmed_max.is_none_or(|most| (1..=100_000).contains(&most));
+        within("unconfirmed_max", unconfirmed, "must lie in 1-100000")?;
         within("codecs", !self.codecs.is_empty(), "names no codec")?;
         within("source_burst", self.source_rate == 0 || self.source_burst > 0, "must be above 0")?;
         within("retry_after_max", (2..=3600).contains(&self.retry_after_max), "must lie in 2-3600")
+    }
+}
+
+impl SipConfig {
+    /// Answered calls of one address that may wait for their ACK.
+    #[must_use]
+    pub fn unconfirmed_max(&self) -> usize {
+        self.unconfirmed_max.unwrap_or(self.calls_max.div_ceil(4))
     }
 }
 

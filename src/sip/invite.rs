@@ -120,7 +120,8 @@ impl Core {
             || config.calls_max.is_some_and(|most| in_trunk >= most);
         let source = packet.flow.peer.ip();
         // Nobody may have asked for these calls: the source of a datagram can be forged, its ACK cannot.
-        let unconfirmed = self.unconfirmed.get(&source).copied().unwrap_or(0) >= settings.sip.unconfirmed_max;
+        let unconfirmed =
+            self.unconfirmed.get(&source).copied().unwrap_or(0) >= settings.sip.unconfirmed_max();
         if full || unconfirmed || self.closed.is_some() {
             counter!("aftercall_sip_busy_total").increment(1);
             return Err(self.busy());

@@ -16,7 +16,7 @@ fn a_call_that_is_never_confirmed_costs_little() {
 
 #[test]
 fn calls_that_wait_for_their_ack_have_a_bound() {
-    let mut bench = Bench::with("", SipConfig { unconfirmed_max: 2, ..SipConfig::default() });
+    let mut bench = Bench::with("", SipConfig { unconfirmed_max: Some(2), ..SipConfig::default() });
     let named =
         |n: u32| invite(1, &format!("b{n}"), "", SDP).replace("Call-ID: c1", &format!("Call-ID: c{n}"));
     let mut tags = Vec::new();
