@@ -44,9 +44,9 @@ impl Framer {
         }
     }
 
-    /// Whether a message has begun and not ended.
+    /// Whether a message has begun and not ended. A lone line end is a keep-alive of those who send no more.
     pub(super) fn is_partial(&self) -> bool {
-        !self.buffer.is_empty()
+        self.buffer.iter().any(|b| !matches!(b, b'\r' | b'\n'))
     }
 
     /// The next whole thing. After [`Framed::Broken`] or [`Framed::Tls`] there is none.
@@ -150,6 +150,15 @@ mod tests {
                 "{step}: {framed:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_lone_line_end_begins_no_message() {
+        let mut framer = Framer::default();
+        framer.push(b"\r\n");
+        assert_eq!((framer.poll(), framer.is_partial()), (None, false));
+        framer.push(b"OPT");
+        assert_eq!((framer.poll(), framer.is_partial()), (None, true));
     }
 
     #[test]
