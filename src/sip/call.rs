@@ -81,6 +81,8 @@ pub(super) struct Call {
     pub session_over: Option<Instant>,
     /// A refresh of ours in flight.
     pub refresh: Option<TxId>,
+    /// The number of our last re-INVITE that was answered: each repeat of its 2xx gets the ACK again.
+    pub acknowledged: Option<u32>,
     /// Whether the far end takes UPDATE.
     pub takes_update: bool,
     pub hang_up: Option<HangUp>,

@@ -63,7 +63,7 @@ impl Core {
     }
 
     /// PRACK: the provisional response arrived, so the answer may follow (RFC 3262 §3).
-    pub(super) fn handle_prack(&mut self, key: CallKey, request: &Request) -> Refusal {
+    pub(super) fn handle_prack(&mut self, key: CallKey, request: &Request, now: Instant) -> Refusal {
         let Some(Ok(rack)) = request.headers.typed::<RAck>() else { return Refusal::new(400) };
         let Some(call) = self.calls.get_mut(&key) else { return Refusal::new(481) };
         let cseq = call.first_cseq;
@@ -74,6 +74,9 @@ impl Core {
         reliable.repeat = None;
         let offered = call.answer_due;
         if offered && self.take_late_answer(key, request).is_err() {
+            // The provisional response counts as acknowledged, so nothing would end this call any more.
+            self.send_final(key, 488, now);
+            self.finish(key, Ended::NoCodec, now);
             return Refusal::new(400);
         }
         if let Some(call) = self.calls.get_mut(&key) {

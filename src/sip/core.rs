@@ -275,7 +275,10 @@ impl Core {
     }
 
     fn handle_response(&mut self, response: Response, now: Instant) {
-        let Some(id) = self.transactions.answered_by(&response) else { return };
+        let Some(id) = self.transactions.answered_by(&response) else {
+            self.acknowledge_again(&response);
+            return;
+        };
         if let Some(client) = self.transactions.client(id) {
             let outputs = client.machine.on_response(response);
             self.perform(id, outputs, now);

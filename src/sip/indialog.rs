@@ -50,9 +50,14 @@ impl Core {
             Method::Info => self.handle_info(key, id, &request, now),
             Method::Update => self.handle_update(key, id, &request, flow, now),
             Method::Prack => {
-                let verdict = self.handle_prack(key, &request);
+                let verdict = self.handle_prack(key, &request, now);
                 let acknowledged = verdict.code == 200;
-                self.answer_request(key, id, &verdict, None, now);
+                if self.calls.contains_key(&key) {
+                    self.answer_request(key, id, &verdict, None, now);
+                } else {
+                    self.transactions.remove(id);
+                    self.refuse(&packet, &verdict);
+                }
                 if acknowledged && self.calls.get(&key).is_some_and(|call| call.phase == Phase::Progressing) {
                     self.send_ok(key, now);
                 }

@@ -90,6 +90,7 @@ impl Core {
             session: None,
             session_over: None,
             refresh: None,
+            acknowledged: None,
             takes_update: sipx_sip::update::peer_allows(&request.headers),
             hang_up: None,
             replaces,

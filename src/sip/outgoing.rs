@@ -6,8 +6,8 @@ use bytes::Bytes;
 use sipx_sip::session::{self, Session, SessionExpires};
 use sipx_sip::{HeaderName, Method, Request, Response};
 
-use super::call::{HangUp, Phase};
-use super::core::Core;
+use super::call::{Call, HangUp, Phase};
+use super::core::{Core, tag_text};
 use super::dialog::Dialog;
 use super::offer;
 use super::transactions::{CallTimer, TxId};
@@ -217,12 +217,32 @@ impl Core {
     /// The ACK for a 2xx to our re-INVITE (RFC 3261 §13.2.2.4): sent straight to the next hop, outside of any
     /// transaction.
     fn acknowledge(&mut self, key: CallKey, cseq: u32) {
-        let Some(call) = self.calls.get(&key) else { return };
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.acknowledged = Some(cseq);
         let flow = call.dialog.next_hop();
         if let Ok(builder) = call.dialog.request(&Method::Ack, cseq, &new_branch()) {
             let mut out = Vec::new();
             builder.build().write_to(&mut out);
             self.transmit(flow, Bytes::from(out));
+        }
+    }
+
+    /// A response that answers no request in flight: a 2xx whose ACK was lost comes again, and gets it again.
+    pub(super) fn acknowledge_again(&mut self, response: &Response) {
+        let cseq = response.headers.typed::<sipx_sip::CSeq>().and_then(Result::ok);
+        let Some(cseq) = cseq.filter(|cseq| cseq.method == Method::Invite && response.status.is_success())
+        else {
+            return;
+        };
+        let from = response.headers.typed::<sipx_sip::headers::From>().and_then(Result::ok);
+        let tag = from.as_ref().and_then(|from| from.0.tag()).map(tag_text);
+        let Some(&key) = tag.and_then(|tag| self.by_tag.get(&tag)) else { return };
+        let same = |call: &Call| {
+            let id = response.headers.value(&HeaderName::CallId);
+            call.acknowledged == Some(cseq.sequence) && id.is_some_and(|id| *id == call.dialog.call_id)
+        };
+        if self.calls.get(&key).is_some_and(same) {
+            self.acknowledge(key, cseq.sequence);
         }
     }
 }

@@ -209,6 +209,7 @@ fn a_call_that_is_not_selected_is_declined() {
     let app = App::with(&none.replace("rule = \"none\"", "rule = \"none\"\ndecline = \"goodbye\""));
     let report = call(&at(&app, "short"), "goodbye", "audio; bye", &[]).well();
     assert!(report.contains("ended by     the far end"), "{report}");
+    assert!(!report.contains("first sound  -"), "no goodbye was heard: {report}");
     app.wait_for_calls("call_ref,disposition", |rows| rows == ["goodbye,not_selected"]);
 }
 

@@ -220,9 +220,11 @@ fn the_calls_of_the_dialplan_are_taken_as_they_are_meant() {
     let talked = [("AGENT", "anna"), ("SURVEY_QUEUE", "service"), ("TALKED", "95"), ("HANGUP_BY", "agent")];
     place("short", "queue", &talked);
     place("short", "straight", &talked[..1]);
-    place("survey-now", "transfer", &[("AGENT", "ben"), ("SURVEY_TRIGGER", "agent")]);
+    assert!(
+        place("survey-now", "transfer", &[("AGENT", "ben"), ("SURVEY_TRIGGER", "agent")]).status.success()
+    );
     // The user alone says it as well.
-    place("survey-now", "bare", &[]);
+    assert!(place("survey-now", "bare", &[]).status.success());
     let rows = app.wait_for_calls("call_ref,agent,queue,talk_s,first_hang_up,origin", |rows| rows.len() == 4);
     let rows: BTreeSet<&str> = rows.iter().map(String::as_str).collect();
     let wanted = [

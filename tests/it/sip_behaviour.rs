@@ -13,15 +13,21 @@ fn offer_answer_and_hang_up_on_either_side() {
         "media",
         "> INVITE\n< 100 maybe\n< 200 |m=audio [0-9]+ RTP/AVP 0 8 9 101\n> ACK sdp\npause 300\n> BYE\n< 200",
     );
-    let rows = app.wait_for_calls("survey,disposition", |rows| rows.len() == 3);
-    assert!(rows.iter().all(|row| !row.contains("failed")), "{rows:?}");
+    let all = ["media,complete", "sig,complete", "media,complete"];
+    app.wait_for_calls("survey,disposition", |rows| rows == all);
 }
 
 #[test]
 fn the_same_over_tcp() {
     let app = App::start();
     run(app.tcp, "media", "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\npause 200\n> BYE\n< 200", &["-t", "t1"]);
-    run(app.tcp, "sig", "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\n< BYE\n> 200", &["-t", "t1"]);
+    run(
+        app.tcp,
+        "sig",
+        "> INVITE sdp\n< 100 maybe\n< 200\n> ACK\n< BYE |Reason: SIP;cause=200\n> 200",
+        &["-t", "t1"],
+    );
+    app.wait_for_calls("survey,disposition", |rows| rows == ["media,complete", "sig,complete"]);
 }
 
 #[test]
@@ -45,8 +51,7 @@ fn cancel_before_the_answer() {
         "media",
         "> INVITE sdp |Require: 100rel\n< 100 maybe\n< 180 |RSeq: [0-9]+\n> CANCEL branch=last\n< 200\n< 487\n> ACK branch=last",
     );
-    let rows = app.wait_for_calls("disposition", |rows| rows == ["failed"]);
-    assert_eq!(rows.len(), 1);
+    app.wait_for_calls("disposition,failure", |rows| rows == ["failed,cancelled"]);
 }
 
 #[test]
@@ -56,6 +61,8 @@ fn reliable_provisionals() {
     let script = "> INVITE sdp |Supported: 100rel\n< 100 maybe\n< 183 |RSeq: ([0-9]+)|m=audio\n\
                   > PRACK |RAck: [$cap] 1 INVITE\n< 200 |PRACK\n< 200 |INVITE\n> ACK cseq=1\n> BYE cseq=3\n< 200";
     play(&app, "media", script);
+    // A call that never came up gets the same answers.
+    app.wait_for_calls("disposition,failure", |rows| rows == ["complete,"]);
 }
 
 #[test]
@@ -74,6 +81,7 @@ fn hold_in_its_three_forms_and_a_new_codec() {
          > INVITE\n< 100 maybe\n< 200 |PCMA\n> ACK sdp:m=RTP/AVP_8_101\n\
          > BYE\n< 200",
     );
+    app.wait_for_calls("disposition", |rows| rows == ["complete"]);
 }
 
 #[test]
@@ -123,6 +131,7 @@ fn refusals_say_why() {
     refused("media", "> INVITE sdp new uri:nobody:here\n< 416\n> ACK branch=last");
     refused("media", "> BYE |X-None: 1\n< 481");
     refused("media", "> INFO body:application/dtmf:5\n< 481");
+    assert!(app.calls("id").is_empty(), "a refusal left a call");
     refused("media", "> INVITE sdp new |Max-Forwards: 0\n< 100 maybe\n< 200\n> ACK\n> BYE\n< 200");
 }
 
@@ -159,7 +168,7 @@ fn an_answer_without_ack_is_given_up() {
     let app = App::start();
     // T1 is 100 ms here, so 64*T1 is 6.4 s.
     play(&app, "media", "> INVITE sdp\n< 100 maybe\n< 200\n< BYE |Reason: SIP;cause=408\n> 200");
-    app.wait_for_calls("disposition", |rows| rows == ["failed"]);
+    app.wait_for_calls("disposition,failure", |rows| rows == ["failed,no_ack"]);
 }
 
 #[test]
@@ -173,8 +182,9 @@ fn a_trunk_may_ask_for_a_password() {
     );
     let app = App::with(&config().replace("language = \"en\"", &auth));
     let right = ["-au", "pbx", "-ap", "s3cret"];
-    let script = "> INVITE sdp\n< 401 auth\n> ACK branch=last\n> INVITE new sdp |[authentication]\n< 100 maybe\n< 200\n> ACK\n< BYE\n> 200";
+    let script = "> INVITE sdp\n< 401 auth\n> ACK branch=last\n> INVITE new sdp |[authentication]\n< 100 maybe\n< 200\n> ACK\n< BYE |Reason: SIP;cause=200\n> 200";
     run(app.udp, "sig", script, &right);
+    app.wait_for_calls("disposition", |rows| rows == ["complete"]);
     let wrong = "> INVITE sdp\n< 401 auth\n> ACK branch=last\n> INVITE new sdp |[authentication]\n< 401\n> ACK branch=last";
     run(app.udp, "sig", wrong, &["-au", "pbx", "-ap", "guess"]);
 }
