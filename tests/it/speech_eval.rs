@@ -231,7 +231,7 @@ fn a_measurement_waits_for_a_busy_machine_and_a_live_call_does_not() {
     let data = tempfile::tempdir().expect("a folder");
     let list = data.path().join("nine.tsv");
     let wav = repository("tests/voices/en/nine.af_heart.wav");
-    std::fs::write(&list, format!("{}\tscale_0_10\t9\n", wav.display()).repeat(5)).expect("a list");
+    std::fs::write(&list, format!("{}\tscale_0_10\t9\n", wav.display()).repeat(20)).expect("a list");
     if !can_hear(std::slice::from_ref(&list)) {
         return;
     }
@@ -239,7 +239,7 @@ fn a_measurement_waits_for_a_busy_machine_and_a_live_call_does_not() {
     let total = &counts["total"];
     assert_eq!(
         (code, &total["unheard"], &total["answers"]),
-        (Some(0), &Value::from(0), &Value::from(5)),
+        (Some(0), &Value::from(0), &Value::from(20)),
         "{total}"
     );
     let (code, counts) = eval_interrupted(&list, &["--live"]);
