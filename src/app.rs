@@ -239,7 +239,14 @@ impl Service {
                     self.calls.spawn(call::run(Arc::clone(&self.parts), signals));
                 }
                 Some(done) = self.calls.join_next() => report(done),
-                _ = watch.tick() => self.watch_storage().await,
+                ended = &mut self.endpoint => {
+                    error!("Signalling has ended by itself, and so does the service: {ended:?}");
+                    anyhow::bail!("signalling has ended by itself");
+                }
+                _ = watch.tick() => {
+                    anyhow::ensure!(self.parts.media.is_well(), "a media thread has ended by itself");
+                    self.watch_storage().await;
+                }
                 _ = hang_up.recv() => self.reload(file).await,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,

@@ -28,12 +28,18 @@ pub(super) fn decide_here(
 ) -> Decision {
     let mut selector = parts.selector.lock().unwrap_or_else(PoisonError::into_inner);
     let decision = selector.decide(context, caller, now);
-    if decision.survey.is_some()
-        && let Some(name) = conversation(&decision, context)
-    {
+    if let Some(name) = conversation(&decision, context) {
         selector.begin(name);
     }
     counted(decision)
+}
+
+/// A decision that was made before: its conversation is taken now.
+pub(super) fn begun(parts: &Shared, decision: Decision, context: &CallContext) -> Decision {
+    if let Some(name) = conversation(&decision, context) {
+        parts.selector.lock().unwrap_or_else(PoisonError::into_inner).begin(name);
+    }
+    decision
 }
 
 /// The hash of a caller; what is remembered of them under the spellings of earlier versions goes over to it.
@@ -55,7 +61,7 @@ pub(super) fn counted(decision: Decision) -> Decision {
 
 /// What names a conversation that must be surveyed once.
 pub(super) fn conversation(decision: &Decision, context: &CallContext) -> Option<Conversation> {
-    let real = matches!(decision.origin, Origin::Sampled | Origin::Agent);
+    let real = decision.survey.is_some() && matches!(decision.origin, Origin::Sampled | Origin::Agent);
     context.call_ref.clone().filter(|_| real).map(|call_ref| (call_ref, context.agent.clone()))
 }
 

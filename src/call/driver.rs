@@ -1,6 +1,6 @@
 //! The life of one call, from the INVITE to the last row.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -8,10 +8,12 @@ use metrics::{counter, gauge, histogram};
 use tokio::sync::mpsc;
 use tracing::{Instrument, error, info, info_span, warn};
 
-use super::deciding::{allowed, as_held, conversation, counted, decide_here, over, recognised};
+use super::deciding::{
+    allowed, as_held, begun as begin_conversation, conversation, counted, decide_here, over, recognised,
+};
 use super::ears::Ears;
 use super::follow::Follow;
-use super::legs::Held;
+use super::legs::{Held, Place};
 use super::live::{self, RunningCall};
 use super::{Shared, goodbye, perform, tell};
 use crate::dialogue::{Dialogue, Event, Form, Outcome, Survey};
@@ -53,7 +55,7 @@ pub(super) fn entry(call: CallId, fact: Fact) -> Entry {
 async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let live = parts.live.load_full();
     let now = Timestamp::now();
-    let before = signals.incoming.replaces.and_then(|key| parts.legs.get(key));
+    let before = signals.incoming.replaces.and_then(|key| parts.legs.take(key));
     let context = &mut signals.incoming.context;
     if let Some(before) = &before {
         context.take_over(&before.context);
@@ -65,8 +67,12 @@ async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let context = &*context;
     let decision = match (&before, &met.decided) {
         // The caller comes in the place of who announced them: the decision was made then, but not knowing who it is.
-        (Some(before), _) => allowed(parts, before.decision.clone(), hash),
-        (None, Some(Decided::Now(frozen))) => as_held(&frozen.decision, &live),
+        (Some(before), _) => {
+            begin_conversation(parts, allowed(parts, before.decision.clone(), hash), context)
+        }
+        (None, Some(Decided::Now(frozen))) => {
+            begin_conversation(parts, as_held(&frozen.decision, &live), context)
+        }
         (None, Some(Decided::Before)) => counted(Decision::already_made()),
         (None, None) => decide_here(parts, context, hash, now),
     };
@@ -89,13 +95,14 @@ async fn take(parts: &Shared, id: CallId, mut signals: CallSignals) {
     let survey = decision.survey.as_ref().and_then(|(survey, _)| live.surveys.get(survey)).cloned();
     match survey {
         None => {
-            over(parts, conversation(&decision, context).filter(|_| decision.survey.is_some()), false);
+            over(parts, conversation(&decision, context), false);
             goodbye::decline(parts, &live, id, signals, &decision, opening).await;
         }
         Some(survey) => {
+            // A decision is handed on once: who came in another's place hands on none.
             let held = Held { decision: decision.clone(), context: context.clone() };
-            let _leg = parts.legs.begin(signals.incoming.key, held);
-            hold(parts, id, signals, survey, &decision, (opening, met)).await;
+            let leg = before.is_none().then(|| parts.legs.begin(signals.incoming.key, held));
+            hold(parts, id, signals, survey, &decision, (opening, met), leg).await;
         }
     }
 }
@@ -133,6 +140,7 @@ async fn hold(
     survey: Arc<Survey>,
     decision: &Decision,
     (mut opening, met): (Batch, Met),
+    place: Option<Place>,
 ) {
     let CallSignals { incoming, events } = signals;
     let (leg_tx, leg_events) = mpsc::channel(LEG_EVENTS_MAX);
@@ -142,15 +150,16 @@ async fn hold(
             Ok(leg) => Some(leg),
             Err(error) => {
                 error!("No media for a call: {error}");
+                // What waited for this call waits for the next one, which our 503 asks for.
+                parts.store.ahead().give_back(met);
+                opening.changes.clear();
+                over(parts, conversation(decision, &incoming.context), false);
                 fail(parts, id, &incoming, opening, FailReason::Resources, 503).await;
                 return;
             }
         },
     };
     let conversation = conversation(decision, &incoming.context);
-    if let Some(name) = &conversation {
-        parts.selector.lock().unwrap_or_else(PoisonError::into_inner).begin(name.clone());
-    }
     let codec = incoming.stream.as_ref().map_or(Codec::Pcmu, |stream| stream.codec);
     opening.entries.push(entry(id, Fact::Answered { codec }));
     opening.dialog = Some(incoming.trace.clone());
@@ -191,6 +200,7 @@ async fn hold(
         sip_events: events,
         outcome: None,
         held_at_start: false,
+        place,
         sip_over: false,
         running,
     };
@@ -239,6 +249,8 @@ pub(super) struct Driver<'a> {
     pub outcome: Option<Outcome>,
     /// The call came on hold.
     held_at_start: bool,
+    /// Whether another call may still take this one's place with its decision: not once somebody has answered.
+    place: Option<Place>,
     sip_over: bool,
     running: live::Entry,
 }
@@ -284,6 +296,9 @@ impl Driver<'_> {
             }
         }
         self.running.update(self.dialogue.progress());
+        if self.dialogue.has_responded() {
+            self.place = None;
+        }
         if key {
             histogram!("aftercall_key_reaction_seconds").record(at.elapsed().as_secs_f64());
         }

@@ -13,30 +13,31 @@ pub(super) struct Held {
     pub context: CallContext,
 }
 
-/// All running calls that are surveyed. Cheap to clone; as many as there are calls.
+/// All running calls whose place another may take. Cheap to clone; as many as there are calls.
 #[derive(Clone, Debug, Default)]
 pub struct Legs(Arc<Mutex<HashMap<CallKey, Held>>>);
 
 impl Legs {
     /// A call begins. It can be replaced for as long as what is given back lives.
-    pub(super) fn begin(&self, key: CallKey, held: Held) -> Leg {
+    pub(super) fn begin(&self, key: CallKey, held: Held) -> Place {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, held);
-        Leg { legs: self.clone(), key }
+        Place { legs: self.clone(), key }
     }
 
-    pub(super) fn get(&self, key: CallKey) -> Option<Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    /// What a call goes on with that takes this one's place. There is one who does.
+    pub(super) fn take(&self, key: CallKey) -> Option<Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key)
     }
 }
 
 /// One call's place.
 #[derive(Debug)]
-pub(super) struct Leg {
+pub(super) struct Place {
     legs: Legs,
     key: CallKey,
 }
 
-impl Drop for Leg {
+impl Drop for Place {
     fn drop(&mut self) {
         self.legs.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }

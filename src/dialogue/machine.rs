@@ -233,7 +233,8 @@ impl Dialogue {
     }
 
     /// Whether the caller gave us anything.
-    fn has_responded(&self) -> bool {
+    #[must_use]
+    pub fn has_responded(&self) -> bool {
         self.commented || !self.answers.is_empty()
     }
 

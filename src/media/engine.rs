@@ -140,6 +140,12 @@ impl MediaEngine {
         Ok(Leg { inbox, port })
     }
 
+    /// Whether all threads run. One that has died holds legs that nobody hears any more.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
     /// Legs open now, with those that are being closed.
     #[must_use]
     pub fn legs(&self) -> usize {

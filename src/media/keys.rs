@@ -7,6 +7,8 @@ use crate::domain::{Digit, KeyPath};
 /// A report on another path joins a press whose last sign of life is at most this old. INFO is sent when the key
 /// goes up and travels by way of SIP; a tone needs two blocks and the reordering window.
 const JOIN: Duration = Duration::from_millis(1000);
+/// The same for an INFO, which SIP repeats after half a second and one and a half when it was lost (RFC 3261 §17.1.2).
+const JOIN_INFO: Duration = Duration::from_millis(4000);
 /// Presses remembered.
 const REMEMBERED: usize = 8;
 
@@ -24,6 +26,8 @@ struct Press {
 pub struct KeyMerge {
     presses: [Option<Press>; REMEMBERED],
     next: usize,
+    /// A press was told of by INFO and by RFC 4733.
+    tells_twice: bool,
 }
 
 fn bit(path: KeyPath) -> u8 {
@@ -37,10 +41,14 @@ fn bit(path: KeyPath) -> u8 {
 impl KeyMerge {
     /// A key went down on a path. Whether that is a press not heard on another path yet.
     pub fn handle_press(&mut self, digit: Digit, path: KeyPath, now: Instant) -> bool {
+        // A far end that tells of its keys on both paths does so of each: then a late INFO is one that SIP repeated.
+        let both = bit(KeyPath::Info) | bit(KeyPath::Rfc4733);
+        self.tells_twice |= self.presses.iter().flatten().any(|press| press.paths & both == both);
+        let join = if path == KeyPath::Info && self.tells_twice { JOIN_INFO } else { JOIN };
         let joins = |press: &&mut Press| {
             press.digit == digit
                 && press.paths & bit(path) == 0
-                && now.saturating_duration_since(press.last) <= JOIN
+                && now.saturating_duration_since(press.last) <= join
         };
         // The oldest that fits: two quick presses of one key are told twice on each path, in order.
         let (older, newer) = self.presses.split_at_mut(self.next);
@@ -104,6 +112,9 @@ mod tests {
     #[test]
     fn presses_far_apart_on_different_paths_are_two() {
         assert_eq!(counted(&[(0, '5', Rfc4733), (1500, '5', Info)]), "55");
+        // SIP repeats an INFO that was lost: of a far end that tells of each key twice it is the same press.
+        let twice = [(0, '1', Rfc4733), (100, '1', Info), (3000, '5', Rfc4733), (5500, '5', Info)];
+        assert_eq!(counted(&twice), "15");
     }
 
     #[test]

@@ -210,7 +210,8 @@ impl Press {
     /// Whether a timestamp lies in what this press is known to have lasted, or at most `beyond` ticks after it.
     fn covers(&self, stamp: Stamp, beyond: u32) -> bool {
         let moved = stamp.timestamp.wrapping_sub(self.timestamp);
-        let lasted = self.last_timestamp.wrapping_sub(self.timestamp) + u32::from(self.held_ticks);
+        let lasted =
+            self.last_timestamp.wrapping_sub(self.timestamp).saturating_add(u32::from(self.held_ticks));
         moved <= lasted.saturating_add(beyond)
     }
 

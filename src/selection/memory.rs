@@ -86,40 +86,46 @@ pub type Conversation = (CallRef, Option<AgentId>);
 /// Conversations that are being, or have been, surveyed, until their window is over.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conversations {
-    /// When the survey was answered; `None` while it goes on.
-    known: HashMap<Conversation, Option<Timestamp>>,
+    known: HashMap<Conversation, Surveyed>,
     order: VecDeque<(Conversation, Timestamp)>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Surveyed {
+    /// Calls about it that go on: two, for a moment, when one takes the other's place.
+    calls: u32,
+    /// When one brought an answer.
+    answered: Option<Timestamp>,
 }
 
 impl Conversations {
     pub(super) fn has(&self, name: &Conversation, window: SignedDuration, now: Timestamp) -> bool {
-        match self.known.get(name) {
-            Some(None) => true,
-            Some(Some(at)) => now.duration_since(*at) < window,
-            None => false,
-        }
+        self.known.get(name).is_some_and(|surveyed| {
+            surveyed.calls > 0 || surveyed.answered.is_some_and(|at| now.duration_since(at) < window)
+        })
     }
 
     /// A survey of it goes on.
     pub(super) fn begin(&mut self, name: Conversation) {
-        // Each one is a call that goes on, of which there are not more than calls.
-        self.known.insert(name, None);
+        self.known.entry(name).or_default().calls += 1;
     }
 
     /// A survey of it is over. Without an answer another call may still bring one: a transfer that was tried again.
     pub(super) fn end(&mut self, name: Conversation, answered: bool, now: Timestamp, max: usize) {
-        if !answered {
+        let surveyed = self.known.entry(name.clone()).or_default();
+        surveyed.calls = surveyed.calls.saturating_sub(1);
+        if answered {
+            surveyed.answered = Some(now);
+            self.order.push_back((name, now));
+        } else if surveyed.calls == 0 && surveyed.answered.is_none() {
             self.known.remove(&name);
-            return;
         }
-        while self.order.len() >= max {
+        while self.order.len() > max {
             let Some((oldest, at)) = self.order.pop_front() else { break };
-            if self.known.get(&oldest) == Some(&Some(at)) {
+            if self.known.get(&oldest).is_some_and(|known| known.calls == 0 && known.answered == Some(at)) {
                 self.known.remove(&oldest);
             }
         }
-        self.known.insert(name.clone(), Some(now));
-        self.order.push_back((name, now));
     }
 }
 

@@ -224,8 +224,15 @@ fn one_response_for_a_conversation() {
     assert_eq!(reason(&mut selector, "bob", MONDAY), DecisionReason::All, "of another agent");
     selector.end(name.clone(), false, at(MONDAY));
     assert_eq!(reason(&mut selector, "anna", MONDAY), DecisionReason::All, "the first brought no answer");
-    selector.end(name, true, at(MONDAY));
-    assert_eq!(reason(&mut selector, "anna", MONDAY), DecisionReason::SameCall);
+    // One takes the other's place: the end of the first does not free what goes on.
+    selector.begin(name.clone());
+    selector.begin(name.clone());
+    selector.end(name.clone(), false, at(MONDAY));
+    assert_eq!(reason(&mut selector, "anna", MONDAY), DecisionReason::SameCall, "the second goes on");
+    selector.end(name.clone(), true, at(MONDAY));
+    selector.begin(name.clone());
+    selector.end(name, false, at(MONDAY));
+    assert_eq!(reason(&mut selector, "anna", MONDAY), DecisionReason::SameCall, "the answer stays known");
     let sent = CallContext { trigger: crate::domain::Trigger::Agent, ..named("anna") };
     assert_eq!(selector.decide(&sent, None, at(MONDAY)).reason, DecisionReason::SameCall);
     assert_eq!(reason(&mut selector, "anna", later), DecisionReason::All, "the window is over");

@@ -8,11 +8,11 @@ use sipx_sip::Request;
 use sipx_sip::rel::Numbering;
 use sipx_sip::session::Session;
 
-use super::CallKey;
 use super::admit::Measure;
 use super::dialog::Dialog;
 use super::offer::{Described, LocalMedia};
 use super::transactions::TxId;
+use super::{CallKey, Ended};
 use crate::domain::TrunkId;
 
 /// What stage a call is in.
@@ -48,6 +48,7 @@ pub(super) struct Reliable {
 pub(super) struct HangUp {
     pub cause: u16,
     pub text: &'static str,
+    pub ended: Ended,
 }
 
 /// One call.

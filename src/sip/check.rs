@@ -106,6 +106,15 @@ pub(super) fn check(request: &Request) -> Result<(), Refusal> {
     {
         return Err(Refusal::new(400));
     }
+    // What an answer has to copy must be fit to be sent.
+    let copied =
+        [&HeaderName::RecordRoute, &HeaderName::Via, &HeaderName::From, &HeaderName::To, &HeaderName::CallId];
+    let unfit = |name: &HeaderName| {
+        request.headers.get_all(name).any(|row| row.value().iter().any(|b| matches!(b, 0 | b'\r' | b'\n')))
+    };
+    if copied.into_iter().any(unfit) {
+        return Err(Refusal::new(400));
+    }
     check_method(&request.method)?;
     if !matches!(request.uri.scheme(), Scheme::Sip | Scheme::Tel) {
         return Err(Refusal::new(416));
@@ -240,17 +249,32 @@ pub(super) fn session_description(request: &Request) -> Option<bytes::Bytes> {
     }
 }
 
+/// The longest boundary (RFC 2046 §5.1.1).
+const BOUNDARY_MAX: usize = 70;
+/// Parts that are looked at.
+const PARTS_MAX: usize = 16;
+
+/// The first part that is a session description. A boundary stands at the beginning of a line (RFC 2046 §5.1.1).
 fn sdp_part(body: &bytes::Bytes, boundary: &[u8]) -> Option<bytes::Bytes> {
+    if boundary.is_empty() || boundary.len() > BOUNDARY_MAX {
+        return None;
+    }
     let marker = [b"--".as_slice(), boundary].concat();
-    let starts: Vec<usize> =
-        body.windows(marker.len()).enumerate().filter(|(_, w)| *w == marker).map(|(i, _)| i).collect();
-    starts.windows(2).take(16).find_map(|pair| {
-        let part = body.slice(pair[0] + marker.len()..pair[1]);
+    let (mut line, mut found) = (0, Vec::new());
+    for text in body.split_inclusive(|&b| b == b'\n') {
+        if text.starts_with(&marker) && found.len() <= PARTS_MAX {
+            found.push((line, line + marker.len()));
+        }
+        line += text.len();
+    }
+    found.windows(2).find_map(|pair| {
+        let part = body.get(pair[0].1..pair[1].0)?;
         let head_end = part.windows(4).position(|w| w == b"\r\n\r\n")?;
-        let head = String::from_utf8_lossy(&part[..head_end]).to_ascii_lowercase();
-        let content = part.slice(head_end + 4..);
+        let head = String::from_utf8_lossy(part.get(..head_end)?).to_ascii_lowercase();
         let is_sdp = head.lines().any(|l| l.starts_with("content-type:") && l.contains("application/sdp"));
-        is_sdp.then(|| content.strip_suffix(b"\r\n").map_or(content.clone(), |c| content.slice(..c.len())))
+        let content = part.get(head_end + 4..)?;
+        let content = content.strip_suffix(b"\r\n").unwrap_or(content);
+        is_sdp.then(|| body.slice_ref(content))
     })
 }
 
@@ -297,5 +321,30 @@ mod tests {
         let invite = request("INVITE", "sip:x@y", "Content-Type: multipart/mixed;boundary=b1\r\n", body);
         assert_eq!(check(&invite), Ok(()));
         assert_eq!(session_description(&invite).as_deref(), Some(b"v=0".as_slice()));
+    }
+
+    #[test]
+    fn odd_boundaries_are_no_parts() {
+        let part =
+            |body: &str, boundary: &str| sdp_part(&bytes::Bytes::from(body.to_owned()), boundary.as_bytes());
+        for (body, boundary) in [("-----------", "-"), ("--\r\n--", ""), ("--aa--a--aaa", "a"), ("", "x")] {
+            assert_eq!(part(body, boundary), None, "{body:?}");
+        }
+        let long = "x".repeat(71);
+        assert_eq!(part(&format!("--{long}\r\n--{long}"), &long), None);
+        let inside = "--b\r\nContent-Type: application/sdp\r\n\r\nv=0 --b\r\n--b--";
+        assert_eq!(part(inside, "b").as_deref(), Some(b"v=0 --b".as_slice()));
+    }
+
+    #[test]
+    fn what_cannot_be_copied_is_refused_at_once() {
+        assert_eq!(code("INVITE", "sip:x@y", "Record-Route: <sip:h;lr>\0\r\n", ""), 400);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_body_of_parts_is_looked_through(body: Vec<u8>, boundary in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..4)) {
+            drop(sdp_part(&body.into(), &boundary));
+        }
     }
 }

@@ -40,7 +40,7 @@ impl Core {
         }
         self.arm_session(key, now);
         if let Some(wanted) = self.calls.get_mut(&key).and_then(|call| call.hang_up.take()) {
-            self.end_with_bye(key, wanted.cause, wanted.text, Ended::ByUs, now);
+            self.end_with_bye(key, wanted.cause, wanted.text, wanted.ended, now);
         }
     }
 

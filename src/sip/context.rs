@@ -165,6 +165,7 @@ fn user_of(uri: &Uri) -> Option<String> {
         }
     };
     let user = text(&percent_encoding::percent_decode(user).collect::<Vec<u8>>());
+    let user = subscriber(&user).to_owned();
     let parameters = text(parameters);
     let context = parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -175,6 +176,15 @@ fn user_of(uri: &Uri) -> Option<String> {
         Some(prefix) if !user.starts_with('+') => Some(prefix + &user),
         _ => Some(user),
     }
+}
+
+/// A number without what carriers append to it in another spelling: escaped parameters, or a host of their own. A name
+/// stays as it is.
+fn subscriber(user: &str) -> &str {
+    let number = user.split([';', '@']).next().unwrap_or_default();
+    let is_number = number.bytes().any(|b| b.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '(' | ')'));
+    if is_number { number } else { user }
 }
 
 /// The users of all addresses in all rows of a header. A row that cannot be read is passed over.
@@ -293,6 +303,8 @@ mod tests {
             "P-Asserted-Identity: <sip:0201234567;phone-context=+31@c;user=phone>",
             "P-Asserted-Identity: <tel:020-123-4567;phone-context=+31>",
             "P-Asserted-Identity: <tel:+31-20-123-4567;cpc=ordinary>",
+            "P-Asserted-Identity: <sip:+31201234567%3Bverstat=TN@c>",
+            "P-Asserted-Identity: <sip:+31201234567%40carrier@c>",
             "P-Asserted-Identity: <sip:ann.b@c>, <tel:+31201234567>",
             "P-Asserted-Identity: <sip:ann.b@c>\r\nP-Asserted-Identity: <tel:+31201234567>",
             "Remote-Party-ID: <sip:0201234567@c>;party=calling;privacy=off;screen=yes",

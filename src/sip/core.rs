@@ -37,6 +37,8 @@ pub(super) struct Settings {
     pub trunks: Vec<TrunkConfig>,
     /// The password of each trunk that has one, in the order of `trunks`.
     pub passwords: Vec<Option<String>>,
+    /// Addresses of this machine beside loopback.
+    pub own: Vec<IpAddr>,
 }
 
 /// A message from the network.
@@ -88,7 +90,7 @@ pub(super) struct Core {
     /// When the refusal of an offer was last told, by trunk.
     pub(super) told: HashMap<TrunkId, Told>,
     pub(super) deadlines: Deadlines,
-    pub(super) ended: (HashMap<u64, Instant>, VecDeque<(Instant, u64)>),
+    pub(super) ended: (HashMap<u64, u64>, VecDeque<(Instant, u64)>),
     transmits: VecDeque<Transmit>,
     pub(super) events: VecDeque<Event>,
     next_call: u64,
@@ -197,6 +199,7 @@ impl Core {
         let odd = match &strict {
             Ok(Message::Request(request)) => check::is_odd(request),
             Ok(Message::Response(_)) => false,
+            Err(ParseError::Limit { .. }) => false,
             Err(_) => true,
         };
         if odd && let Cow::Owned(mended) = lenient::message(bytes) {

@@ -103,13 +103,20 @@ impl Framer {
 /// stream it has to be there (RFC 3261 §18.3).
 fn content_length(head: &[u8]) -> Option<usize> {
     let mut found = None;
-    for line in head.split(|&b| b == b'\n').skip(1) {
-        let Some(colon) = line.iter().position(|&b| b == b':') else { continue };
-        let name = line[..colon].trim_ascii();
+    let mut lines = head.split(|&b| b == b'\n').skip(1).peekable();
+    while let Some(line) = lines.next() {
+        // A line that begins with a blank goes on with the one before (RFC 3261 §7.3.1).
+        let mut whole = line.trim_ascii_end().to_vec();
+        while let Some(more) = lines.next_if(|next| matches!(next.first(), Some(b' ' | b'\t'))) {
+            whole.push(b' ');
+            whole.extend_from_slice(more.trim_ascii());
+        }
+        let Some(colon) = whole.iter().position(|&b| b == b':') else { continue };
+        let name = whole[..colon].trim_ascii_end();
         if !name.eq_ignore_ascii_case(b"content-length") && !name.eq_ignore_ascii_case(b"l") {
             continue;
         }
-        let value = std::str::from_utf8(line[colon + 1..].trim_ascii()).ok()?;
+        let value = std::str::from_utf8(whole[colon + 1..].trim_ascii()).ok()?;
         let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
         let length: usize = value.parse().ok().filter(|_| digits)?;
         if found.is_some_and(|before| before != length) {
@@ -150,6 +157,12 @@ mod tests {
                 "{step}: {framed:?}"
             );
         }
+    }
+
+    #[test]
+    fn folded_lines_are_one_header() {
+        let folded = format!("{INFO}Subject: x\r\n Content-Length: 5\r\nContent-Length:\r\n 0\r\n\r\n");
+        assert!(matches!(all(folded.as_bytes(), 9)[..], [Framed::Message(_)]));
     }
 
     #[test]

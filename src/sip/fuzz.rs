@@ -17,7 +17,8 @@ use crate::domain::Codec;
 pub(crate) fn fuzz_packet(data: &[u8]) {
     let trunk: TrunkConfig =
         toml::from_str("name = \"fuzz\"\nsources = [\"10.0.0.0/8\"]").expect("the trunk is well formed");
-    let settings = Settings { sip: SipConfig::default(), trunks: vec![trunk], passwords: vec![None] };
+    let settings =
+        Settings { sip: SipConfig::default(), trunks: vec![trunk], passwords: vec![None], own: Vec::new() };
     let mut now = Instant::now();
     let mut core = Core::new(Arc::new(settings), now);
     let peer = crate::fuzz::peer();
@@ -44,7 +45,7 @@ pub(crate) fn fuzz_packet(data: &[u8]) {
 /// A session description, read and answered.
 pub(crate) fn fuzz_offer(data: &[u8]) {
     let peer = crate::fuzz::peer();
-    let reach = reach::Reach::new(peer.ip(), None);
+    let reach = reach::Reach::new(peer.ip(), None, &[]);
     if let Ok(described) = offer::read(data, &Codec::ALL, &reach) {
         let local = offer::LocalMedia { address: peer, session_id: 1, version: 1 };
         let answer = offer::answer(&described, local);

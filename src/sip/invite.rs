@@ -10,13 +10,14 @@ use sipx_sip::{HeaderName, Method, Request, Response, ResponseBuilder, StatusCod
 use tracing::warn;
 
 use super::admit::Measure;
-use super::call::{Call, Phase, Reliable, Repeat};
+use super::call::{Call, HangUp, Phase, Reliable, Repeat};
 use super::check::{self, ALLOW, Refusal, SUPPORTED, reason_phrase};
 use super::core::{Core, Event, Packet};
 use super::dialog::Dialog;
 use super::digest::Verdict;
 use super::offer::{self, Described, LocalMedia, OfferError};
 use super::reach::Reach;
+use super::table::hash_of;
 use super::transactions::CallTimer;
 use super::{CallKey, Ended, Flow, Incoming, context, refuse};
 use crate::config::{Provisional, TrunkConfig};
@@ -135,7 +136,7 @@ impl Core {
         if let Some(refusal) = self.session_refusal(request) {
             return Err(refusal);
         }
-        let reach = Reach::new(source, Some(config));
+        let reach = Reach::new(source, Some(config), &settings.own);
         let read = |sdp: bytes::Bytes| offer::read(&sdp, &settings.sip.codecs, &reach).map(Box::new);
         let described = check::session_description(request).map(read).transpose();
         described.map_err(|error| self.refuse_offer(&config.name, &error, now))
@@ -167,7 +168,15 @@ impl Core {
             }
             return true;
         }
-        self.is_late_repeat(&call_id, tag, cseq)
+        match self.late_repeat(&call_id, tag, cseq) {
+            None => false,
+            Some(branch) => {
+                if branch != hash_of(&branch_of(request)) {
+                    self.refuse(packet, &Refusal::new(482));
+                }
+                true
+            }
+        }
     }
 
     /// 422 for a session interval shorter than ours (RFC 4028 §9), 400 for one that cannot be read.
@@ -303,6 +312,9 @@ impl Core {
             with_sdp(builder, body)
         });
         let (Some(response), Some(id)) = (built, call.invite) else {
+            if let Some(id) = call.invite.take() {
+                self.transactions.remove(id);
+            }
             self.finish(key, Ended::Transport, now);
             return;
         };
@@ -318,7 +330,8 @@ impl Core {
         self.set_call_timer(key, CallTimer::Answer, now + t1);
         self.respond(id, response, now);
         if let Some(replaced) = replaced.filter(|old| self.is_up(*old)) {
-            self.end_with_bye(replaced, 200, "replaced", Ended::Replaced, now);
+            let how = HangUp { cause: 200, text: "replaced", ended: Ended::Replaced };
+            self.hang_up_as(replaced, how, now);
         }
     }
 

@@ -71,6 +71,16 @@ const ADDRESSES: [&[u8]; 8] = [
 pub(super) fn message(message: &[u8]) -> Cow<'_, [u8]> {
     let head_end = message.windows(4).position(|w| w == b"\r\n\r\n").map_or(message.len(), |at| at + 2);
     let (head, rest) = message.split_at(head_end);
+    // A line end that is none, or a NUL, is nothing to be mended: what was one header would become two.
+    let lone = |(i, b): (usize, &u8)| match b {
+        0 => true,
+        b'\n' => i == 0 || head[i - 1] != b'\r',
+        b'\r' => head.get(i + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    if head.iter().enumerate().any(lone) {
+        return Cow::Borrowed(message);
+    }
     let mut out = Vec::with_capacity(message.len());
     let mut lines = head.split_inclusive(|&b| b == b'\n');
     if let Some(first) = lines.next() {
@@ -178,15 +188,18 @@ fn address(value: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The longest scheme that is looked for.
+const SCHEME_MAX: usize = 16;
+
 /// Where the address begins: the first `<` after a well-formed quoted name, else the first one that begins a URI.
 fn bracket(value: &[u8]) -> Option<usize> {
     let start = quoted_end(value).unwrap_or(0);
     let opens =
         |from: usize| value.iter().enumerate().skip(from).filter(|(_, b)| **b == b'<').map(|(i, _)| i);
     let is_uri = |&at: &usize| {
-        let uri = &value[at + 1..];
-        let scheme = uri.iter().position(|&b| b == b':').unwrap_or(0);
-        scheme > 0 && uri[..scheme].iter().all(u8::is_ascii_alphanumeric)
+        let scheme =
+            value[at + 1..].iter().take(SCHEME_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+        scheme > 0 && value.get(at + 1 + scheme) == Some(&b':')
     };
     opens(start).find(is_uri).or_else(|| opens(0).find(is_uri)).or_else(|| opens(start).next())
 }
@@ -285,6 +298,19 @@ mod tests {
             mended("P-Asserted-Identity: J\u{fc} <sip:a@h>, \"x, y\" <tel:+31>"),
             "P-Asserted-Identity: <sip:a@h>, \"x, y\" <tel:+31>"
         );
+    }
+
+    #[test]
+    fn a_header_does_not_become_two() {
+        for odd in [
+            "Contact: J\u{fc} <sip:a@h>\nX-Agent-Id: evil",
+            "From: J\u{fc} <sip:a@h>\r;tag=1",
+            "To: \u{fc} <sip:a\0@h>",
+        ] {
+            assert_eq!(mended(odd), odd.lines().next().unwrap(), "{odd:?}");
+        }
+        let slow = format!("INVITE sip:a@b SIP/2.0\r\nFrom: {}\r\n\r\n", "<".repeat(60_000));
+        assert_eq!(message(slow.as_bytes()).len(), slow.len());
     }
 
     #[test]

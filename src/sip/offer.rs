@@ -317,7 +317,7 @@ mod tests {
         let trunk = toml::from_str(
             "name = \"t\"\nsources = [\"10.0.0.0/24\"]\nmedia_sources = [\"198.51.100.0/24\"]",
         );
-        Reach::new("10.0.0.9".parse().unwrap(), Some(&trunk.unwrap()))
+        Reach::new("10.0.0.9".parse().unwrap(), Some(&trunk.unwrap()), &[])
     }
 
     fn described(media: &str) -> Result<Described, OfferError> {
@@ -392,8 +392,12 @@ mod tests {
         assert_eq!(to("10.0.0.77").as_deref(), Ok("10.0.0.77"));
         assert_eq!(to("198.51.100.3").as_deref(), Ok("198.51.100.3"), "a media network");
         assert_eq!(to("203.0.113.5"), Err(OfferError::MediaAddress));
+        let local = Reach::new("127.0.0.1".parse().unwrap(), None, &["192.0.2.2".parse().unwrap()]);
+        let of_local = |ip: &str| local.checked(ip.parse().unwrap()).is_ok();
+        assert!(of_local("192.0.2.2") && of_local("127.0.0.1"), "a softphone of this machine");
+        assert!(!of_local("192.0.2.55") && !of_local("224.0.0.1") && !of_local("255.255.255.255"));
         assert_eq!(to("media.example.net").as_deref(), Ok("10.0.0.9"), "a name: the peer's own address");
-        let behind_nat = Reach::new("203.0.113.9".parse().unwrap(), None);
+        let behind_nat = Reach::new("203.0.113.9".parse().unwrap(), None, &[]);
         let offer = "v=0\r\nc=IN IP4 192.168.1.2\r\nm=audio 5000 RTP/AVP 0\r\na=rtcp:9 IN IP4 192.0.2.66\r\n";
         let stream = read(offer.as_bytes(), &Codec::ALL, &behind_nat).unwrap().stream;
         assert_eq!(stream.remote, "203.0.113.9:5000".parse().unwrap());

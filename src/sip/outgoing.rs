@@ -13,17 +13,24 @@ use super::offer;
 use super::transactions::{CallTimer, TxId};
 use super::{CallKey, Ended, Flow, SipEvent};
 
+/// The longest session interval that is counted with.
+const SESSION_MAX: Duration = Duration::from_secs(24 * 3600);
 /// After how long a refused refresh is tried again.
 const REFRESH_AGAIN: Duration = Duration::from_secs(2);
 
 impl Core {
     /// The owner hangs up.
     pub(super) fn hang_up(&mut self, key: CallKey, cause: u16, text: &'static str, now: Instant) {
+        self.hang_up_as(key, HangUp { cause, text, ended: Ended::ByUs }, now);
+    }
+
+    /// Ends a call as soon as that may be.
+    pub(super) fn hang_up_as(&mut self, key: CallKey, how: HangUp, now: Instant) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         match call.phase {
             Phase::Offered | Phase::Progressing => self.reject(key, 480, now),
-            Phase::Answered => call.hang_up = Some(HangUp { cause, text }),
-            Phase::Up => self.end_with_bye(key, cause, text, Ended::ByUs, now),
+            Phase::Answered => call.hang_up = Some(how),
+            Phase::Up => self.end_with_bye(key, how.cause, how.text, how.ended, now),
             Phase::Ending => {}
         }
     }
@@ -128,7 +135,10 @@ impl Core {
         if call.phase != Phase::Up || call.repeat.is_some() {
             return;
         }
-        if let Some(session) = call.session {
+        if let Some(session) = call.session.as_mut() {
+            // What a far end writes there may be any number; no call lasts a day.
+            session.interval = session.interval.min(SESSION_MAX);
+            let session = *session;
             call.session_over = Some(now + Session { we_refresh: false, ..session }.act_after());
             self.set_call_timer(key, CallTimer::Session, now + session.act_after());
         }

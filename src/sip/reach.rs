@@ -14,6 +14,8 @@ use crate::config::TrunkConfig;
 pub(super) struct Reach {
     /// The host that the signalling comes from.
     pub(super) peer: IpAddr,
+    /// Addresses of this machine.
+    own: Vec<IpAddr>,
     /// The trunk's own networks and its media networks.
     allowed: Vec<IpNet>,
     /// The peer's host and the trunk's media networks.
@@ -21,12 +23,13 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    pub(super) fn new(peer: IpAddr, trunk: Option<&TrunkConfig>) -> Self {
+    pub(super) fn new(peer: IpAddr, trunk: Option<&TrunkConfig>, own: &[IpAddr]) -> Self {
         let peer = peer.to_canonical();
         let (sources, media) =
             trunk.map_or((&[][..], &[][..]), |t| (t.sources.as_slice(), t.media_sources.as_slice()));
         Self {
             peer,
+            own: own.to_vec(),
             allowed: sources.iter().chain(media).copied().collect(),
             learnable: std::iter::once(IpNet::from(peer)).chain(media.iter().copied()).collect(),
         }
@@ -35,8 +38,15 @@ impl Reach {
     /// The address that media for `named` goes to.
     pub(super) fn checked(&self, named: IpAddr) -> Result<IpAddr, OfferError> {
         let named = named.to_canonical();
-        // Who signals over loopback is a program of this machine, and may be bound to any address of it.
-        let own = self.peer.is_loopback() && !named.is_loopback();
+        let nobodys = match named {
+            IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.is_multicast(),
+        };
+        if nobodys {
+            return Err(OfferError::MediaAddress);
+        }
+        // Who signals over loopback is a program of this machine, and may be bound to its other address.
+        let own = self.peer.is_loopback() && self.own.contains(&named);
         if own || named == self.peer || self.allowed.iter().any(|net| net.contains(&named)) {
             return if named.is_ipv4() == self.peer.is_ipv4() {
                 Ok(named)

@@ -64,6 +64,9 @@ impl Core {
             // RFC 3891 §3: a user agent may replace only early dialogs that it began itself, and we begin none.
             Some(call) if !matches!(call.phase, Phase::Answered | Phase::Up) => Err(Refusal::new(481)),
             Some(_) if wanted.early_only => Err(Refusal::new(486)),
+            Some(call) if self.calls.values().any(|other| other.replaces == Some(call.key)) => {
+                Err(Refusal::new(481))
+            }
             Some(call) => Ok(Some(call.key)),
         }
     }

@@ -22,7 +22,7 @@ impl Core {
         }
         let mark = mark_of(&call.dialog.call_id, &call.dialog.remote_tag, call.first_cseq);
         let until = now + self.settings.sip.t1 * 64;
-        self.ended.0.insert(mark, until);
+        self.ended.0.insert(mark, hash_of(&call.first_branch));
         self.ended.1.push_back((until, mark));
     }
 
@@ -48,12 +48,12 @@ impl Core {
 
     /// From where the media of a call on this trunk may come.
     pub(super) fn reach(&self, trunk: &TrunkId, peer: IpAddr) -> Reach {
-        Reach::new(peer, self.settings.trunks.iter().find(|config| config.name == *trunk))
+        Reach::new(peer, self.settings.trunks.iter().find(|config| config.name == *trunk), &self.settings.own)
     }
 
-    /// Whether this INVITE is a late repeat of one whose call is over.
-    pub(super) fn is_late_repeat(&self, call_id: &[u8], from_tag: &[u8], cseq: u32) -> bool {
-        self.ended.0.contains_key(&mark_of(call_id, from_tag, cseq))
+    /// For an INVITE whose call is over: the branch under which it came first, as [`hash_of`].
+    pub(super) fn late_repeat(&self, call_id: &[u8], from_tag: &[u8], cseq: u32) -> Option<u64> {
+        self.ended.0.get(&mark_of(call_id, from_tag, cseq)).copied()
     }
 
     /// Ends a call without a word to its peer, and tells the owner.
@@ -67,5 +67,13 @@ fn mark_of(call_id: &[u8], from_tag: &[u8], cseq: u32) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     (call_id, from_tag, cseq).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A branch, for as long as one run.
+pub(super) fn hash_of(branch: &[u8]) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    branch.hash(&mut hasher);
     hasher.finish()
 }

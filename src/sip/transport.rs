@@ -130,7 +130,19 @@ fn settings(sip: &SipConfig, trunks: &[TrunkConfig]) -> Result<Settings, Endpoin
         },
     };
     let passwords = trunks.iter().map(password).collect::<Result<_, _>>()?;
-    Ok(Settings { sip: sip.clone(), trunks: trunks.to_vec(), passwords })
+    Ok(Settings { sip: sip.clone(), trunks: trunks.to_vec(), passwords, own: own_addresses() })
+}
+
+/// The addresses from which this machine speaks to others, by the way that the kernel would take. Nothing is sent.
+fn own_addresses() -> Vec<IpAddr> {
+    // Addresses for documentation (RFC 5737, RFC 3849): they are nobody's, so the way is the common one.
+    let ways = [("0.0.0.0:0", "198.51.100.1:9"), ("[::]:0", "[2001:db8::1]:9")];
+    let own = ways.into_iter().filter_map(|(any, far)| {
+        let socket = std::net::UdpSocket::bind(any).ok()?;
+        socket.connect(far).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    });
+    own.collect()
 }
 
 fn doors(settings: &Settings) -> Doors {

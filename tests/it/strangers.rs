@@ -216,6 +216,29 @@ fn a_conversation_is_surveyed_once_and_a_transfer_takes_its_place() {
 }
 
 #[test]
+fn a_call_without_a_port_frees_its_conversation() {
+    let text = config().replace("port_min = 20000\nport_max = 29999", "port_min = 20900\nport_max = 20901");
+    let app = App::with(&text);
+    let mut only = Peer::new(&app, "only");
+    only.up("survey");
+    let mut again = Peer::new(&app, "again");
+    again.headers = "X-Call-Ref: C-5\r\nX-Agent-Id: anna\r\n".to_owned();
+    assert_eq!(again.invite("survey").0, 503, "there is one pair of ports");
+    only.cseq += 1;
+    only.send("BYE", "survey", only.cseq, "");
+    app.wait_for_calls("call_ref,disposition", |rows| rows.iter().any(|row| row == "only,break_off"));
+    let mut third = Peer::new(&app, "third");
+    third.headers = again.headers;
+    let came_up = (0..50).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(100));
+        third.to_tag = String::new();
+        third.call_id.push('x');
+        third.invite("survey").0 == 200
+    });
+    assert!(came_up, "the transfer that our 503 asked for is taken");
+}
+
+#[test]
 fn a_listed_number_is_left_alone_in_every_spelling() {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("never.txt"), "020 - 123 45 67 # asked us not to\n").expect("a list");

@@ -29,7 +29,7 @@ impl Bench {
         let trunk: TrunkConfig =
             toml::from_str(&format!("name = \"t\"\nsources = [\"10.0.0.0/8\"]\n{trunk}")).unwrap();
         let now = Instant::now();
-        let settings = Settings { sip, trunks: vec![trunk], passwords: vec![None] };
+        let settings = Settings { sip, trunks: vec![trunk], passwords: vec![None], own: Vec::new() };
         Self { core: Core::new(Arc::new(settings), now), now, call: None, events: Vec::new() }
     }
 

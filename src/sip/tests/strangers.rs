@@ -83,3 +83,37 @@ fn a_broken_message_on_a_stream_gets_its_answer_and_begins_no_call() {
     assert_eq!(code(bench.out()), 400);
     assert!(bench.call.is_none());
 }
+
+#[test]
+fn no_interval_is_too_long_to_be_counted_with() {
+    let most = u64::MAX;
+    for timers in [
+        format!("Session-Expires: {most};refresher=uac\r\n"),
+        format!("Session-Expires: {most};refresher=uas\r\n"),
+        format!("Min-SE: {most}\r\n"),
+    ] {
+        let mut bench = Bench::new("");
+        let tag = bench.up_with(&format!("Supported: timer\r\n{timers}"));
+        let update = format!("Supported: timer\r\nSession-Expires: {most};refresher=uac\r\n");
+        assert_eq!(code(bench.send(&request("UPDATE", 2, "b9", Some(&tag), &update, ""))), 200);
+        assert!(bench.wait(Duration::from_secs(3600)).is_empty(), "{timers}");
+    }
+}
+
+#[test]
+fn one_invite_of_odd_parts_is_refused_and_the_next_call_comes_up() {
+    let mut bench = Bench::new("");
+    let kind = "Content-Type: multipart/mixed;boundary=\"-\"\r\n";
+    bench.send(&invite(1, "b0", kind, "-----------").replace("Call-ID: c1", "Call-ID: c0"));
+    bench.up();
+}
+
+#[test]
+fn an_invite_that_comes_again_by_another_way_after_its_end_is_answered() {
+    let mut bench = Bench::new("");
+    bench.send(&invite(1, "b1", "", SDP));
+    assert_eq!(code(bench.command(SipCommand::Reject { code: 603 })), 603);
+    bench.send(&request("ACK", 1, "b1", Some("x"), "", ""));
+    assert_eq!(code(bench.send(&invite(1, "b2", "", SDP))), 482, "no proxy waits for nothing");
+    bench.leaves_nothing();
+}

@@ -44,3 +44,18 @@ fn what_cannot_be_replaced_is_told_apart() {
     bench.command(SipCommand::HangUp { cause: 200, text: "done" });
     assert_eq!(code(bench.send(&replacing(&tag, ""))), 603, "it is over");
 }
+
+#[test]
+fn a_call_that_is_not_acknowledged_ends_after_its_ack_and_is_replaced_once() {
+    let mut bench = Bench::new("");
+    bench.send(&invite(1, "b1", "", SDP));
+    let tag = tag_of(&one(bench.command(SipCommand::Answer { port: 4000 })));
+    assert!(bench.send(&replacing(&tag, "")).is_empty());
+    let other = replacing(&tag, "").replace("Call-ID: c2", "Call-ID: c3").replace("z9hG4bKr1", "z9hG4bKr3");
+    assert_eq!(code(bench.send(&other)), 481, "one takes its place");
+    let ok = one(bench.command(SipCommand::Answer { port: 4002 }));
+    assert!(ok.starts_with("SIP/2.0 200 "), "no BYE before the ACK (RFC 3261 §15): {ok}");
+    let bye = one(bench.send(&request("ACK", 1, "b2", Some(&tag), "", "")));
+    assert!(bye.starts_with("BYE "), "{bye}");
+    assert_eq!(bench.events, [SipEvent::Confirmed, SipEvent::Ended(Ended::Replaced)]);
+}
