@@ -106,6 +106,7 @@ pub(super) fn check(request: &Request) -> Result<(), Refusal> {
     {
         return Err(Refusal::new(400));
     }
+    check_method(&request.method)?;
     // What an answer has to copy must be fit to be sent.
     let copied =
         [&HeaderName::RecordRoute, &HeaderName::Via, &HeaderName::From, &HeaderName::To, &HeaderName::CallId];
@@ -115,7 +116,6 @@ pub(super) fn check(request: &Request) -> Result<(), Refusal> {
     if copied.into_iter().any(unfit) {
         return Err(Refusal::new(400));
     }
-    check_method(&request.method)?;
     if !matches!(request.uri.scheme(), Scheme::Sip | Scheme::Tel) {
         return Err(Refusal::new(416));
     }
