@@ -13,7 +13,8 @@ const ATTRIBUTES: [&str; 8] =
 pub(super) fn description(body: &[u8]) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    if !text.starts_with("v=0") {
+    // Whatever the version: there is one, and lines that another one would add are not read.
+    if !text.starts_with("v=") {
         return None;
     }
     let mut session = String::from("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\n");
@@ -343,6 +344,7 @@ mod tests {
             "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\na=sendonly\r\n\
              m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\nm=video 5 RTP/AVP 31\r\n"
         );
+        assert_eq!(description(odd.replace("v=0", "v=1").as_bytes()), description(odd.as_bytes()));
         assert_eq!(description(b"hello"), None);
     }
 
