@@ -13,6 +13,7 @@ use sipx_sip::{HeaderName, Request, Uri};
 
 use super::lenient;
 use super::raw::TagSecret;
+use super::table::mark_of;
 use crate::config::{AuthConfig, DigestAlgorithm};
 
 /// How long a nonce may be used.
@@ -131,10 +132,7 @@ impl Authenticator {
 
     /// Whether this count of this nonce was never used before.
     fn is_new(&mut self, nonce: &str, made_s: u64, count: u32, now: Instant) -> bool {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        nonce.hash(&mut hasher);
-        let name = hasher.finish();
+        let name = mark_of(nonce);
         let too_old = self.second(now).saturating_sub(NONCE_LIFE.as_secs());
         while self.order.len() >= COUNTS_MAX || self.order.front().is_some_and(|(_, made)| *made < too_old) {
             let Some((oldest, made)) = self.order.pop_front() else { break };

@@ -17,7 +17,7 @@ use super::dialog::Dialog;
 use super::digest::Verdict;
 use super::offer::{self, Described, LocalMedia, OfferError};
 use super::reach::Reach;
-use super::table::hash_of;
+use super::table::mark_of;
 use super::transactions::CallTimer;
 use super::{CallKey, Ended, Flow, Incoming, context, refuse};
 use crate::config::{Provisional, TrunkConfig};
@@ -38,15 +38,11 @@ impl Core {
         }
         let settings = std::sync::Arc::clone(&self.settings);
         let Some(config) = settings.trunks.get(trunk) else { return };
-        let described = match self.admit(&packet, &request, config, settings.passwords.get(trunk), now) {
-            Ok(described) => described,
-            Err(refusal) => {
-                self.refuse(&packet, &refusal);
-                return;
-            }
-        };
-        let replaces = match self.replaced(&request, &config.name) {
-            Ok(replaces) => replaces,
+        let admitted = self
+            .admit(&packet, &request, config, settings.passwords.get(trunk), now)
+            .and_then(|described| Ok((described, self.replaced(&request, &config.name)?)));
+        let (described, replaces) = match admitted {
+            Ok(admitted) => admitted,
             Err(refusal) => {
                 self.refuse(&packet, &refusal);
                 return;
@@ -99,10 +95,7 @@ impl Core {
             dialog,
             request: Some(Box::new(request)),
         };
-        self.by_tag.insert(call.dialog.local_tag.clone(), key);
-        self.by_call_id.insert(call.dialog.call_id.clone(), key);
-        *self.per_trunk.entry(config.name.clone()).or_default() += 1;
-        self.calls.insert(key, call);
+        self.keep(call);
         self.perform(id, outputs, now);
         self.events.push_back(Event::Incoming(Box::new(incoming)));
     }
@@ -171,7 +164,7 @@ impl Core {
         match self.late_repeat(&call_id, tag, cseq) {
             None => false,
             Some(branch) => {
-                if branch != hash_of(&branch_of(request)) {
+                if branch != mark_of(branch_of(request)) {
                     self.refuse(packet, &Refusal::new(482));
                 }
                 true

@@ -1,14 +1,24 @@
 //! The calls that are known, and what of them outlives them for a while.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::call::Call;
 use super::core::Core;
 use super::reach::Reach;
 use super::{CallKey, Ended, SipEvent};
 use crate::domain::TrunkId;
 
 impl Core {
+    /// Keeps a call under each name that it is found by; [`Self::forget`] is the way back.
+    pub(super) fn keep(&mut self, call: Call) {
+        self.by_tag.insert(call.dialog.local_tag.clone(), call.key);
+        self.by_call_id.insert(call.dialog.call_id.clone(), call.key);
+        *self.per_trunk.entry(call.trunk.clone()).or_default() += 1;
+        self.calls.insert(call.key, call);
+    }
+
     /// Forgets a call; its INVITE stays recognisable for as long as repeats of it can arrive.
     pub(super) fn forget(&mut self, key: CallKey, now: Instant) {
         let Some(call) = self.calls.remove(&key) else { return };
@@ -20,9 +30,9 @@ impl Core {
         if let Some(count) = self.per_trunk.get_mut(&call.trunk) {
             *count = count.saturating_sub(1);
         }
-        let mark = mark_of(&call.dialog.call_id, &call.dialog.remote_tag, call.first_cseq);
+        let mark = mark_of((&call.dialog.call_id[..], &call.dialog.remote_tag[..], call.first_cseq));
         let until = now + self.settings.sip.t1 * 64;
-        self.ended.0.insert(mark, hash_of(&call.first_branch));
+        self.ended.0.insert(mark, mark_of(&call.first_branch));
         self.ended.1.push_back((until, mark));
     }
 
@@ -51,9 +61,9 @@ impl Core {
         Reach::new(peer, self.settings.trunks.iter().find(|config| config.name == *trunk), &self.settings.own)
     }
 
-    /// For an INVITE whose call is over: the branch under which it came first, as [`hash_of`].
+    /// For an INVITE whose call is over: the branch under which it came first, as [`mark_of`].
     pub(super) fn late_repeat(&self, call_id: &[u8], from_tag: &[u8], cseq: u32) -> Option<u64> {
-        self.ended.0.get(&mark_of(call_id, from_tag, cseq)).copied()
+        self.ended.0.get(&mark_of((call_id, from_tag, cseq))).copied()
     }
 
     /// Ends a call without a word to its peer, and tells the owner.
@@ -63,17 +73,9 @@ impl Core {
     }
 }
 
-fn mark_of(call_id: &[u8], from_tag: &[u8], cseq: u32) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+/// One number in place of what it is made of, for as long as one run.
+pub(super) fn mark_of(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (call_id, from_tag, cseq).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// A branch, for as long as one run.
-pub(super) fn hash_of(branch: &[u8]) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    branch.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
